@@ -12,6 +12,7 @@ import typer
 from backend.evaluation_page.options import First, Ref
 from backend.kit.errors import Interrupted, InvalidInput
 from backend.kit.exit_codes import ExitCode
+from backend.kit.format import p_value
 from backend.kit.output import answer, answered, is_json
 from backend.terminal.completion import complete_runs
 from backend.terminal.options import Out, score_text
@@ -82,7 +83,10 @@ def verify(
     card: Annotated[Path, typer.Argument(metavar="CARD", help="A card that etrm ablate wrote.")],
     follow: Annotated[bool, typer.Option(help="Wait until this lab has computed it again.")] = True,
 ) -> None:
-    """Verify an ablation card: its digest, its numbers, the weights and tasks, and every evaluation again."""
+    """Verify an ablation card: its digest, its numbers, the weights and tasks, and every evaluation again.
+
+    Evaluations that failed or were cancelled in an earlier try resume.
+    """
     from backend.ablations import api
     from backend.terminal.calls import call
 
@@ -92,11 +96,16 @@ def verify(
         raise InvalidInput(f"{card} cannot be read: {error.strerror}.") from error
     printed = ""
     try:
-        while (verification := call(api.verify_card, body=body)).status == "running" and follow:
+        verification = call(api.verify_card, body=body)
+        if verification.status == "failed":  # in an earlier try
+            call(api.resume_ablation, ablation_id=verification.ablation)
+            verification = call(api.verify_card, body=body)
+        while verification.status == "running" and follow:
             if verification.words != printed:
                 print(verification.words, file=sys.stderr)
                 printed = verification.words
             time.sleep(POLL_INTERVAL)
+            verification = call(api.verify_card, body=body)
     except KeyboardInterrupt:
         raise Interrupted(f"Still computing: etrm verify {card} continues.") from None
     if not answered(verification):
@@ -173,7 +182,7 @@ def _row(row: AblationRow) -> tuple[str, ...]:
         str(row.evaluation),
         score_text(row.score),
         f"{against.verdict} ({against.only_this} gained, {against.only_baseline} lost)" if against else "",
-        f"{against.p_adjusted:.2g}" if against else "",
+        p_value(against.p_adjusted) if against else "",
         "reused" if row.reused else f"{cost.seconds:.1f}" if cost else "",
         f"{cost.forward_passes:,}" if cost and cost.forward_passes is not None else "",
     )

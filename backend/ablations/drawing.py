@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 from backend.ablations.views import AblationRow, AblationView
-from backend.kit.format import counted
+from backend.kit.format import counted, p_value
 
 LABEL, PLOT, VALUE = 214, 420, 214  # widths: names of rows, bars, numbers
 ROW, HEAD, FOOT = 24, 46, 34  # heights
@@ -69,7 +69,8 @@ def _row(row: AblationRow, top: int) -> list[str]:
     share, low, high = (_x(value) for value in (score.share or 0.0, score.low, score.high))
     numbers = f"{score.solved:g}/{score.n}"
     if row.against:
-        numbers += f"  {verdict}, p {_p(row.against.p_adjusted)}"
+        p = p_value(row.against.p_adjusted)
+        numbers += f"  {verdict}, p {p if p.startswith('<') else f'= {p}'}"
     return [
         _text(LABEL - 10, middle + 4, row.name, "end"),
         f'<rect x="{LABEL}" y="{middle - BAR / 2:.1f}" width="{share - LABEL:.1f}" height="{BAR}" '
@@ -78,10 +79,6 @@ def _row(row: AblationRow, top: int) -> list[str]:
         f'{middle - 4:.1f}v8" stroke="{colour}" stroke-width="1.5" fill="none"/>',
         _text(LABEL + PLOT + 12, middle + 4, numbers, "start"),
     ]
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
 
 
 def _x(share: float) -> float:

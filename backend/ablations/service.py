@@ -138,18 +138,25 @@ def card(session: Session, ablation_id: int) -> Card:
 
 def verify(session: Session, settings: Settings, raw: Any) -> tuple[VerificationView, Started]:
     """Hold a card against itself, against the checkpoint and tasks of this lab, and against what this lab
-    computes again: that is started here, and asked for later it is the same. InvalidInput for no card."""
+    computes again: that is started here, and asked for later it is the same. Where it failed it stays so
+    until it is resumed. InvalidInput for no card."""
     stated = checking.read(raw)
     findings = checking.against_itself(stated)
+    findings += checking.of_writer(stated)
     checkpoint = rows.with_manifest(session, stated.checkpoint.manifest)
     findings += checking.of_weights(stated, _weights(settings, checkpoint) if checkpoint else None)
     if checkpoint is not None:
         run = run_rows.get(session, checkpoint.run_id)
         assert run is not None
+        findings += checking.of_checkpoint(stated, run.id, checkpoint.step)
         findings += [_config(stated, run), _tasks(session, stated)]
     if checkpoint is None or any(finding.is_bad for finding in findings):
         return _verification("not confirmed", findings), []
     asked = _asked_of(stated).model_copy(update={"step": checkpoint.step})
+    if (before := _same(session, checkpoint.run_id, asked, is_again=True)) is not None:
+        measured = Measured.of(session, before)
+        if measured.status == "failed":
+            return _verification("failed", findings, before.id, measured.words), []
     ablation, started = _started(session, settings, checkpoint.run_id, asked, is_again=True)
     measured = Measured.of(session, ablation)
     if measured.status != "finished":
@@ -165,12 +172,15 @@ def verify(session: Session, settings: Settings, raw: Any) -> tuple[Verification
 def _verification(
     status: Any, findings: list[Finding], ablation: int | None = None, words: str = "", exact: bool = False
 ) -> VerificationView:
-    bad = sum(finding.is_bad for finding in findings)
+    verdicts = [finding.verdict for finding in findings]
+    bad, unchecked = verdicts.count("not confirmed"), verdicts.count("not compared")
+    besides = f" {unchecked:,} could not be compared." if unchecked else ""
     text = {
-        "confirmed": f"Confirmed: {counted(len(findings) - bad, 'field')} hold.",
-        "not confirmed": f"Not confirmed: {counted(bad, 'field')} of {len(findings):,} do not hold.",
+        "confirmed": f"Confirmed: {counted(verdicts.count('confirmed'), 'field')} hold.{besides}",
+        "not confirmed": f"Not confirmed: {counted(bad, 'field')} of {len(findings) - unchecked:,} "
+        f"do not hold.{besides}",
         "running": f"Computing it again. {words}",
-        "failed": f"Computing it again failed. {words}",
+        "failed": f"Computing it again failed. {words} Resume ablation {ablation} to try again.",
     }
     return VerificationView(
         status=status, words=text[status], ablation=ablation, exact=exact, findings=findings
@@ -222,9 +232,7 @@ def _started(
     run_rows.hold(session, run_id)
     checkpoint, asked, plan = _planned(session, run_id, asked, is_again)
     kept = asked.model_dump(mode="json")
-    others = rows.of_run(session, run_id)
-    same = (row for row in others if (row.asked, row.is_again) == (kept, is_again))
-    ablation = next(same, None)
+    ablation = _same(session, run_id, asked, is_again)
     before = {row["evaluation"]: row.get("reused") for row in ablation.evaluations} if ablation else {}
     ids: list[dict[str, Any]] = []
     started: Started = []
@@ -251,6 +259,13 @@ def _started(
     rows.add(session, ablation)
     audit.note(session, Action.LAUNCHED, _subject(ablation))
     return ablation, started
+
+
+def _same(session: Session, run_id: str, asked: AblationRequest, is_again: bool) -> Ablation | None:
+    """The ablation of a run that was asked just this, its step a number."""
+    kept = asked.model_dump(mode="json")
+    others = rows.of_run(session, run_id)
+    return next((row for row in others if (row.asked, row.is_again) == (kept, is_again)), None)
 
 
 def _subject(ablation: Ablation) -> Subject:

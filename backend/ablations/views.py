@@ -114,7 +114,8 @@ class VerificationView(Model):
     """Whether a card holds in this lab, field by field."""
 
     status: Literal["confirmed", "not confirmed", "running", "failed"] = Field(
-        description="running: this lab computes the evaluations again; ask again for what comes of it."
+        description="running: this lab computes the evaluations again; ask again for what comes of it. "
+        "failed: some of these failed or were cancelled; resume the ablation, then ask again."
     )
     words: str
     ablation: int | None = Field(

@@ -57,17 +57,21 @@ class Agreement:
 
 def on_one_map(clouds: Sequence[Cloud]) -> list[Placed]:
     """All clouds, turned onto the mean of those that have tasks in common, on the two axes on which they
-    vary most. A cloud with fewer than `FEWEST` of these tasks keeps its own axes."""
-    if not clouds:
-        return []
+    vary most. Clouds with fewer than `FEWEST` tasks in common with these are turned onto one another in the
+    same way; one that has too few with any keeps its own axes."""
     first_axes = [_first_axes(cloud) for cloud in clouds]
-    turned, common = _turned(clouds, first_axes)
-    view = _two_axes([turned[at] for at in common])
-    placed = []
-    for at, cloud in enumerate(clouds):
-        positions = turned[at] @ view if at in common else first_axes[at][..., :2]
-        placed.append(Placed(positions, common.get(at, 0), _share(positions, cloud.variance)))
-    return placed
+    left = sorted(range(len(clouds)), key=lambda at: clouds[at].variance, reverse=True)
+    placed: dict[int, Placed] = {}
+    while left:
+        together = _turned([clouds[at] for at in left], [first_axes[at] for at in left])
+        view = _two_axes([points for points, _ in together.values()])
+        is_alone = bool(placed) and len(together) == 1
+        for place, (points, common) in together.items():
+            positions = points @ view
+            shown = _share(positions, clouds[left[place]].variance)
+            placed[left[place]] = Placed(positions, 0 if is_alone else common, shown)
+        left = [at for place, at in enumerate(left) if place not in together]
+    return [placed[at] for at in range(len(clouds))]
 
 
 def likeness(one: Cloud, other: Cloud) -> float | None:
@@ -104,11 +108,13 @@ def _fit(a: Array, others: Array) -> Array:
     return fits
 
 
-def _turned(clouds: Sequence[Cloud], first_axes: Sequence[Array]) -> tuple[list[Array], dict[int, int]]:
-    """Every cloud turned, where that can be done; cloud -> common tasks of those that are."""
-    start = max(range(len(clouds)), key=lambda at: clouds[at].variance)
+def _turned(clouds: Sequence[Cloud], first_axes: Sequence[Array]) -> dict[int, tuple[Array, int]]:
+    """Of at least one cloud, the widest first: that and those that can be turned onto it, through others too,
+    each with the tasks by which it was turned."""
     turned = list(first_axes)
-    common = {start: len(clouds[start].tasks)}
+    common = {0: len(clouds[0].tasks)}
+    if common[0] < FEWEST:
+        return {0: (turned[0], common[0])}
     rounds = 0
     while True:
         rounds += 1
@@ -121,7 +127,7 @@ def _turned(clouds: Sequence[Cloud], first_axes: Sequence[Array]) -> tuple[list[
                 turned[at] = _onto(first_axes[at], own, np.stack([mean[task] for task in shared]))
                 common[at] = len(shared)
         if rounds >= ROUNDS and len(common) == before:
-            return turned, common
+            return {at: (turned[at], tasks) for at, tasks in common.items()}
 
 
 def _onto(points: Array, own: Array, wanted: Array) -> Array:

@@ -89,7 +89,7 @@ class AtlasSnapshot(Model):
     gradient_coverage: float | None = Field(description="As recorded next; null where it is not.")
     scale_free_variance: float | None = Field(description="Of training batches, as recorded next.")
     retrieval: float | None = Field(description="As recorded next.")
-    common: int = Field(description="Tasks by which it was turned onto the others; 0: too few.")
+    common: int = Field(description="Tasks by which it was turned onto others; 0: too few.")
     shown: float = Field(description="Share of the variance that the map's two axes show.")
     kept: float | None = Field(
         description="How alike it lies to the snapshot before, 0 to 1; null for the first and for points."

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from backend.atlas.service import Atlas, Course, Moment
 from backend.domain.experiment import HealthConfig
 from backend.domain.records import FailureMode
+from backend.domain.snapshots import ProbedTask
 from backend.kit.fast_json import dumped
 from backend.kit.format import NO_VALUE, fine_percent, percent
 
@@ -171,11 +172,15 @@ def health_of(atlas: Atlas) -> HealthConfig:
 
 def _words(atlas: Atlas, step: int) -> str:
     said = [
-        f"{course.run.name}: {moment.word}, {fine_percent(moment.spread)} scale-free variance"
+        f"{course.run.name}: {_of_cloud(moment)}"
         for course in atlas.courses
         if (moment := moment_at(course, step))
     ]
     return f"Contexts at step {step:,}. {'; '.join(said)}"
+
+
+def _of_cloud(moment: Moment) -> str:
+    return f"{moment.word}, {fine_percent(moment.spread)} scale-free variance"
 
 
 def _units(x: float, y: float, frame: float) -> tuple[float, float]:
@@ -214,7 +219,7 @@ HEADS: Mapping[str, str] = {
     "As before": "How alike the cloud is to that of the snapshot before, once turned onto it.",
     "Right": "Questions of the probe answered with the whole grid right.",
     "Shown": "Share of the cloud's variance in these two directions.",
-    "Tasks in common": "By which the cloud was turned onto the others; with too few it has axes of its own.",
+    "Tasks in common": "By which the cloud was turned onto others; with too few it has axes of its own.",
 }
 
 
@@ -227,11 +232,15 @@ def answers(course: Course, moment: Moment | None) -> list[tuple[str, str, list[
         if answer is None
         else (
             RIGHT if answer.failure_mode is None else answer.failure_mode.value,
-            percent(answer.token_accuracy, 0),
+            _tokens(answer),
             list(near),
         )
         for answer, near in zip(moment.answers, moment.neighbours, strict=True)
     ]
+
+
+def _tokens(answer: ProbedTask | None) -> str:
+    return NO_VALUE if answer is None else percent(answer.token_accuracy, 0)
 
 
 def compact(atlas: Atlas, shown: Mapping[str, Colouring]) -> str:
@@ -261,6 +270,7 @@ def _everything(atlas: Atlas, shown: Mapping[str, Colouring], words: Sequence[st
                 "cells": [cells(moment) for moment in course.moments],
                 "levels": [moment.level for moment in course.moments],
                 "words": [moment.word for moment in course.moments],
+                "said": [_of_cloud(moment) for moment in course.moments],
                 "answers": [
                     [
                         -1 if each is None else words.index(each.failure_mode or RIGHT)
@@ -268,10 +278,7 @@ def _everything(atlas: Atlas, shown: Mapping[str, Colouring], words: Sequence[st
                     ]
                     for moment in course.moments
                 ],
-                "tokens": [
-                    [None if each is None else round(100 * each.token_accuracy) for each in moment.answers]
-                    for moment in course.moments
-                ],
+                "tokens": [[_tokens(each) for each in moment.answers] for moment in course.moments],
                 "neighbours": [moment.neighbours for moment in course.moments],
             }
             for course in atlas.courses

@@ -7,6 +7,7 @@ import math
 NO_VALUE = "–"
 NBSP = "\N{NARROW NO-BREAK SPACE}"
 LONG = 1e6  # times 100 % or 1 TB: a larger one stands as a power of ten
+FINEST = 0.001  # percent: less is too little to matter, however fine it is told
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # as JSON and files say them
 
 
@@ -48,11 +49,13 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 def fine_percent(share: float | None, digits: int = 1) -> str:
     """Of what may be small and still matters: as `percent`, with two digits where it has fewer:
-    0.357 -> `35.7 %`, 0.0003 -> `0.03 %`."""
+    0.357 -> `35.7 %`, 0.0003 -> `0.03 %`, 9.1e-7 -> `< 0.001 %`."""
     if share is None or not 0 < share * 100 < 10 ** (1 - digits):
         return percent(share, digits)
+    if share * 100 < FINEST:
+        return f"<{NBSP}{FINEST}{NBSP}%"
     text = significant(share * 100, 2)
-    return f"{text.rstrip('0').removesuffix('.') if '.' in text and 'e' not in text else text}{NBSP}%"
+    return f"{text.rstrip('0').removesuffix('.') if '.' in text else text}{NBSP}%"
 
 
 def points(difference: float | None) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -305,11 +308,100 @@ def test_an_honest_card_is_confirmed_once_this_lab_has_computed_it_again(lab: Ab
         [],
     )
     assert verification.exact
+    verdicts = [finding.verdict for finding in verification.findings]
+    held, unchecked = verdicts.count("confirmed"), verdicts.count("not compared")
+    assert verification.words == f"Confirmed: {held} fields hold. {unchecked} could not be compared."
     fields = {finding.field for finding in verification.findings}
     assert {"digest", "config", "tasks", "leaks", "checkpoint.weights.ema"} <= fields
     assert {f"rows[{name}].passes" for name in ROWS} <= fields
     assert verification.ablation
     assert read(lab, verification.ablation).verifies
+
+
+def test_every_field_is_held_against_something_or_named_as_not_compared(lab: Ablatable, card: Card) -> None:
+    """Of a card that somebody has changed in one place and sealed again."""
+    verify(lab, parsed(written(card)))
+    lab.compute()
+    raw = json.loads(written(card))
+    for path in _places(raw):
+        if path[0] in ("config", "digest") or (path[0] == "rows" and path[1] > 1):
+            continue
+        changed = json.loads(written(card))
+        _change(changed, path)
+        try:
+            sealed_again = json.loads(written(sealed(Card.model_validate(changed))))
+            with session_scope(lab.engine) as session:
+                verification = ablations.verify(session, lab.settings, sealed_again)[0]
+                session.rollback()
+        except (ValidationError, InvalidInput):
+            continue
+        row = f"rows[{card.rows[path[1]].name}]." if path[0] == "rows" else ""
+        field = row + ".".join(map(str, path[2:] if row else path))
+        unchecked = {finding.field for finding in verification.findings if finding.verdict == "not compared"}
+        is_named = any(f"{field}.".startswith(f"{name}.") for name in unchecked)
+        assert verification.status in ("not confirmed", "running") or is_named, field
+
+
+def _places(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where the values of a card are; of many of one kind the first two."""
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, value in items:
+        if isinstance(value, dict | list) and value:
+            places = _places(value, (*path, key))
+            yield from islice(places, 2) if key in ("ranks", "tasks") else places
+        else:
+            yield *path, key
+
+
+def _change(content: Any, path: tuple[Any, ...]) -> None:
+    for key in path[:-1]:
+        content = content[key]
+    value = content[path[-1]]
+    match value:
+        case bool():
+            content[path[-1]] = not value
+        case int() | float():
+            content[path[-1]] = value + 1
+        case str():
+            content[path[-1]] = f"{value[:-1]}{'1' if value.endswith('0') else '0'}"
+        case _:
+            content[path[-1]] = 1
+
+
+def test_words_of_another_release_are_no_reason_to_refuse(lab: Ablatable, card: Card) -> None:
+    verify(lab, parsed(written(card)))
+    lab.compute()
+    raw = json.loads(written(card))
+    raw["lab"] = "0.0.1"
+    raw["rows"][1]["about"] = "nothing stands beside the test input"
+    raw["leaks"]["words"] = "held out"
+    verification = verify(lab, json.loads(written(sealed(Card.model_validate(raw)))))
+    assert verification.status == "confirmed"
+    unchecked = {finding.field for finding in verification.findings if finding.verdict == "not compared"}
+    assert {"lab", "rows[blank context].about", "leaks.words"} <= unchecked
+
+
+def test_a_verification_that_failed_stays_so_until_it_is_resumed(lab: Ablatable) -> None:
+    """Whoever asks again and again what came of it does not start it again and again."""
+    asked = REQUEST.model_copy(update={"first_tasks": 8, "parts": (Part.WEIGHTS,)})
+    view = request(lab, asked)
+    lab.compute()
+    with reading_scope(lab.engine) as session:
+        raw = json.loads(written(ablations.card(session, view.id)))
+    started = verify(lab, raw)
+    assert (started.status, started.ablation) == ("running", started.ablation)
+    assert started.ablation
+    with session_scope(lab.engine) as session:
+        ablations.cancel(session, started.ablation)
+    for _ in range(2):
+        failed = verify(lab, raw)
+        assert (failed.status, failed.ablation) == ("failed", started.ablation)
+        assert "was cancelled" in failed.words
+        assert lab.compute() == 0
+    with session_scope(lab.engine) as session:
+        ablations.resume(session, lab.settings, started.ablation)
+    assert lab.compute() == 2
+    assert verify(lab, raw).status == "confirmed"
 
 
 def test_another_lab_that_was_handed_the_run_computes_it_by_itself_and_confirms(
@@ -379,9 +471,13 @@ def _replaced(session: Session, content: dict[str, Any]) -> None:
 
 KIND = {"format": "ETRM Lab ablation card"}
 FIRST = KIND | {"version": 1}
+DEEP: dict[str, Any] = reduce(lambda inside, _: {"a": inside}, range(600), {})
 
 
-@pytest.mark.parametrize("raw", [{}, [], "card", KIND, KIND | {"version": 2}, FIRST, FIRST | {"x": math.nan}])
+@pytest.mark.parametrize(
+    "raw",
+    [{}, [], "card", KIND, KIND | {"version": 2}, FIRST, FIRST | {"x": math.nan}, FIRST | {"config": DEEP}],
+)
 def test_what_is_no_card_of_this_version_is_refused(lab: Ablatable, raw: Any) -> None:
     with pytest.raises(InvalidInput):
         verify(lab, raw)
@@ -394,6 +490,24 @@ def test_what_an_intervention_cannot_do_is_refused(lab: Ablatable) -> None:
         with session_scope(lab.engine) as session, pytest.raises(InvalidInput) as refused:
             evaluations.queue(session, RUN, wrong)
         assert [problem.field for problem in refused.value.problems] == ["intervention"]
+
+
+def test_a_single_task_has_no_other_context_to_swap_with(lab: Ablatable) -> None:
+    with session_scope(lab.engine) as session:
+        asked = AblationRequest(first_tasks=1, parts=(Part.CONTEXT,))
+        view, _ = ablations.request(session, lab.settings, RUN, asked)
+        session.rollback()
+    assert [row.name for row in view.rows] == ["right context", "blank context", "random context"]
+    assert [row.name for row in view.left_out] == ["swapped context"]
+
+
+def test_a_card_whose_weights_are_elsewhere_is_told_so(lab: Ablatable, card: Card, tmp_path: Path) -> None:
+    elsewhere = lab.settings.model_copy(update={"artifacts": tmp_path})
+    with session_scope(lab.engine) as session:
+        verification = ablations.verify(session, elsewhere, json.loads(written(card)))[0]
+    (finding,) = [finding for finding in verification.findings if finding.is_bad]
+    assert finding.field == "checkpoint.weights"
+    assert "not on this server" in finding.words
 
 
 def test_the_files_of_a_checkpoint_that_are_elsewhere_leave_no_card(lab: Ablatable, tmp_path: Path) -> None:

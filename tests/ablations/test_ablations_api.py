@@ -88,7 +88,7 @@ def test_the_card_is_a_file_with_a_digest_and_a_picture(
     drawn = ElementTree.fromstring(picture.text)
     texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert "blank context" in texts
-    assert f"0/{TASKS}  worse, p = 0.02" in texts
+    assert f"0/{TASKS}  worse, p = 0.020" in texts
 
 
 def test_the_pages_show_it(client: httpx.Client, finished: dict[str, Any]) -> None:
@@ -196,6 +196,22 @@ def test_another_machine_may_turn_an_answer_but_not_most_of_them(
     assert [
         finding["field"] for finding in verification["findings"] if finding["verdict"] == "not confirmed"
     ] == ["rows[1 ACT step].passes"]
+
+
+def test_a_cancelled_verification_is_resumed_by_the_command(
+    client: httpx.Client, lab: Lab, finished: dict[str, Any], tmp_path: Path
+) -> None:
+    card = client.get(f"/api/v1/ablations/{finished['id']}/card").content
+    first = client.post("/api/v1/ablations/verify", content=card).json()
+    client.post(f"/api/v1/ablations/{first['ablation']}/cancel")
+    assert client.post("/api/v1/ablations/verify", content=card).json()["status"] == "failed"
+    file = tmp_path / "card.json"
+    file.write_bytes(card)
+    resumed = etrm(lab.folder, "verify", str(file), "--no-follow", **lab.environment)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Computing it again." in resumed.stdout
+    rows = client.get(f"/api/v1/ablations/{first['ablation']}").json()["rows"]
+    assert {row["status"] for row in rows} == {"queued"}
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"format": "something else"}'])

@@ -86,6 +86,17 @@ def test_with_too_few_common_tasks_a_cloud_keeps_its_own_axes() -> None:
     assert np.isfinite(alone.positions).all()
 
 
+def test_clouds_that_share_nothing_with_the_widest_are_turned_onto_one_another() -> None:
+    """The steps of a run that was trained on other tasks than the one beside it: no step turns or flips."""
+    made = contexts(4, 0.3)
+    others = tuple(f"other {number}" for number in range(12))
+    steps = [cloud(turned(made, seed), others) for seed in range(5)]
+    first, *placed = on_one_map([cloud(contexts(3, 0.6)), *steps])
+    assert first.common == 12
+    assert [each.common for each in placed] == [12] * 5
+    assert all(np.allclose(placed[0].positions, each.positions, atol=1e-4) for each in placed)
+
+
 @pytest.mark.parametrize("beside", [[], [contexts(3, 0.4)]])
 def test_one_context_for_all_is_one_point(beside: list[NDArray[np.float64]]) -> None:
     collapsed = np.ones((12, 2, 48)) * np.linspace(1, 2, 48)

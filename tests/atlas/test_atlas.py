@@ -8,6 +8,7 @@ import html
 import io
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -15,6 +16,9 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
+from backend.db.session import session_scope
+from backend.snapshots import service as snapshots
+from tests.support.records import contexts as recorded
 from tests.support.records.contexts import STEPS, TASKS, VIEWS, record_contexts
 from tests.support.records.recorded import record_run
 
@@ -141,6 +145,20 @@ def test_the_page_draws_a_step_and_has_all_others(page_client: httpx.Client, run
     assert np.allclose(numbers * unit * [1, -1], drawn, atol=0.1)
     assert f'href="/runs/{runs["sound"]}#encoder"' in text
     assert f"/tasks/arc-agi-1/training/{TASKS[0]}" in text
+
+
+def test_the_table_of_tasks_says_what_scrubbing_says(page_client: httpx.Client, page_db: Engine) -> None:
+    """Few tokens right are not none, whoever draws the table."""
+    run_id = record_run(page_db, points=2)
+    taken = recorded.snapshot(100, recorded.contexts(1, 0.3))
+    few = tuple(replace(task, token_accuracy=0.004) for task in taken.tasks)
+    with session_scope(page_db) as session:
+        snapshots.append(session, run_id, [replace(taken, tasks=few)])
+    text = page(page_client, runs=run_id)
+    (run,) = shown(text)["runs"]
+    cells = [html.unescape(cell) for cell in re.findall(r"data-tokens>(.*?)<", text)]
+    assert run["tokens"] == [cells]
+    assert {cell.replace("\u202f", " ") for cell in cells} == {"< 1 %"}
 
 
 def test_a_collapsed_run_is_drawn_as_one_point_with_its_word(

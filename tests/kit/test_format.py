@@ -78,12 +78,15 @@ def test_a_small_share_is_not_called_nothing(share: float, said: str) -> None:
         (0.023, 0, "2.3 %"),
         (1.0, 0, "100 %"),
         (0.0, 1, "0.0 %"),
-        (2e-7, 1, "2.0e-05 %"),
+        (1e-5, 1, "0.001 %"),
+        (9.99e-6, 0, "< 0.001 %"),
+        (2e-7, 1, "< 0.001 %"),
+        (5e-324, 1, "< 0.001 %"),
         (None, 1, "–"),
         (math.nan, 1, "NaN"),
     ],
 )
-def test_a_share_that_matters_has_two_digits_however_small(
+def test_a_share_that_matters_has_two_digits_down_to_a_thousandth_of_a_percent(
     share: float | None, digits: int, said: str
 ) -> None:
     assert format.fine_percent(share, digits).replace(format.NBSP, " ") == said

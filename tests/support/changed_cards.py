@@ -71,6 +71,26 @@ def more_passes(raw: dict[str, Any]) -> None:
     raw["rows"][0]["cost"]["forward_passes"] += 1
 
 
+def another_step(raw: dict[str, Any]) -> None:
+    raw["checkpoint"]["step"] += 1
+
+
+def another_step_asked(raw: dict[str, Any]) -> None:
+    raw["asked"]["step"] += 1
+
+
+def other_words_of_a_row(raw: dict[str, Any]) -> None:
+    raw["rows"][1]["about"] = "nothing was changed"
+
+
+def other_words_of_the_leak_check(raw: dict[str, Any]) -> None:
+    raw["leaks"]["words"] = "no task was trained on"
+
+
+def another_reason(raw: dict[str, Any]) -> None:
+    raw["left_out"][0]["why"] = "it would have failed"
+
+
 # With the field by which a lab refuses it, though it was sealed again.
 CHANGES: tuple[tuple[Callable[[dict[str, Any]], None], str], ...] = (
     (another_score, "rows[blank context].pass@1"),
@@ -85,4 +105,9 @@ CHANGES: tuple[tuple[Callable[[dict[str, Any]], None], str], ...] = (
     (another_intervention, "rows[blank context].protocol"),
     (a_row_twice, "rows"),
     (more_passes, "rows[right context].cost.forward_passes"),
+    (another_step, "checkpoint.step"),
+    (another_step_asked, "asked.step"),
+    (other_words_of_a_row, "rows[blank context].about"),
+    (other_words_of_the_leak_check, "leaks.words"),
+    (another_reason, "left_out"),
 )

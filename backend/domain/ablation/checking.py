@@ -14,7 +14,6 @@ from backend.domain.ablation.card import (
     Card,
     CardRow,
     Derived,
-    canonical,
     derived,
     digest_of,
 )
@@ -23,6 +22,7 @@ from backend.domain.records import Score
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.format import counted
 from backend.kit.model import Model
+from backend.kit.text import problems as text_problems
 
 CLOSE = 1e-6  # by which derived numbers may differ: the last digits of a logarithm are the machine's
 MOST = 5  # names of a list in words
@@ -46,12 +46,10 @@ def read(raw: Any) -> Card:
     if kind != FORMAT:
         raise InvalidInput("This is no ablation card.", "etrm ablate RUN writes one.")
     if raw.get("version") != VERSION:
-        text = f"The card is of version {raw.get('version')!r}; this lab reads version {VERSION}."
+        text = f"The card is of version {raw.get('version')!r:.20}; this lab reads version {VERSION}."
         raise InvalidInput(text, "Verify it with the version of the lab that its field lab names.")
-    try:
-        canonical(raw)
-    except ValueError:
-        raise InvalidInput("The card holds a number that is not finite, which no card does.") from None
+    if problems := text_problems(raw):
+        raise InvalidInput("The card holds what no card does.", problems=problems)
     try:
         return Card.model_validate(raw)
     except ValidationError as error:
@@ -74,7 +72,14 @@ def against_itself(card: Card) -> list[Finding]:
 
 
 def of_weights(card: Card, here: Mapping[str, str] | None) -> list[Finding]:
-    """The weights against the SHA-256 of the files of the checkpoint here; None: there is none."""
+    """The weights against the SHA-256 of the files of the checkpoint here, which are none where they are on
+    another machine; None: there is no such checkpoint."""
+    if here == {}:
+        text = (
+            "the files of this checkpoint are not on this server: share the artifacts folder "
+            "(ETRM_ARTIFACTS), or use an object store (ETRM_ARTIFACTS_URL), then verify again"
+        )
+        return [Finding(field="checkpoint.weights", verdict="not confirmed", words=text)]
     if here is None:
         text = (
             "no checkpoint with this manifest is in this lab: import it (etrm run unpack), then verify again"
@@ -95,6 +100,29 @@ def of_config(differing: Sequence[str]) -> Finding:
     return _of("config", not differing, "the same here", text)
 
 
+def of_checkpoint(card: Card, run: str, step: int) -> list[Finding]:
+    """What the card calls the checkpoint, which its manifest has told: by its run and its step here."""
+    findings = [
+        _same("checkpoint.step", card.checkpoint.step, step, "the step of this checkpoint"),
+        _same("asked.step", card.asked.get("step"), step, "the step of this checkpoint"),
+    ]
+    return [
+        *findings,
+        _not_compared("checkpoint.run", f"{card.checkpoint.run}, here {run}: its manifest tells it"),
+        _not_compared("checkpoint.run_name", "a name is no measurement"),
+    ]
+
+
+def of_writer(card: Card) -> list[Finding]:
+    """What no computing can refute, and what changes no answer."""
+    return [
+        _not_compared("lab", f"version {card.lab} wrote it, by its own word"),
+        _not_compared("made_at", "a date is no measurement"),
+        _not_compared("asked.workers", "how many share an evaluation changes no answer"),
+        _not_compared("asked.batch_size", "it is computed again with the one that the card asks for"),
+    ]
+
+
 def of_tasks(card: Card, here: Mapping[str, str]) -> Finding:
     """The tasks, by their digests here."""
     missing = sorted(card.tasks.keys() - here.keys())
@@ -112,18 +140,32 @@ def of_rows(card: Card, again: Card) -> list[Finding]:
     answer, and the share solved must lie in the interval that the card states.
     """
     theirs = {row.name: row for row in again.rows}
-    findings = []
+    findings = [_same("set", card.set, again.set, "the set that it was computed again on")]
     for row in card.rows:
         if row.name not in theirs:
             findings.append(Finding(field=_name(row), verdict="not confirmed", words="has no such row here"))
         else:
-            findings += _row(row, theirs[row.name])
+            findings += _row(row, theirs[row.name], is_worded_alike=card.lab == again.lab)
     names, ours = ([row.name for row in rows] for rows in (card.rows, again.rows))
     findings.append(_of("rows", names == ours, "the same rows here", f"here: {', '.join(ours)}"))
-    left_out = "; ".join(f"{row.name}, {row.why}" for row in again.left_out)
-    findings.append(_of("left_out", card.left_out == again.left_out, "the same here", f"here: {left_out}"))
-    findings.append(_of("leaks", card.leaks == again.leaks, "the same here", f"here: {again.leaks.words}"))
+    findings.append(_left_out(card, again))
+    findings += _leaks(card, again)
     return findings
+
+
+def _left_out(card: Card, again: Card) -> Finding:
+    here = f"here: {'; '.join(f'{row.name}, {row.why}' for row in again.left_out)}"
+    names, ours = ([row.name for row in left_out] for left_out in (card.left_out, again.left_out))
+    if names != ours:
+        return _of("left_out", False, "", here)
+    return _worded("left_out", card.left_out == again.left_out, here, card.lab == again.lab)
+
+
+def _leaks(card: Card, again: Card) -> Iterable[Finding]:
+    stated, here = (of.leaks.model_dump(exclude={"words"}) for of in (card, again))
+    yield _of("leaks", stated == here, "the same here", _differing(stated, here))
+    is_same = card.leaks.words == again.leaks.words
+    yield _worded("leaks.words", is_same, f"here: {again.leaks.words}", card.lab == again.lab)
 
 
 def is_exact(one: CardRow, other: CardRow) -> bool:
@@ -132,13 +174,15 @@ def is_exact(one: CardRow, other: CardRow) -> bool:
     return bool(source) and one.cost.code == other.cost.code and devices == sorted(set(other.cost.devices))
 
 
-def _row(row: CardRow, here: CardRow) -> list[Finding]:
+def _row(row: CardRow, here: CardRow, is_worded_alike: bool) -> list[Finding]:
     name, exact = _name(row), is_exact(row, here)
     protocol, ours = _of_original(row.protocol), _of_original(here.protocol)
     findings = [_of(f"{name}.protocol", protocol == ours, "the same here", _differing(protocol, ours))]
+    about = (row.part, row.about) == (here.part, here.about)
+    findings.append(_worded(f"{name}.about", about, f"here: {here.part}, {here.about}", is_worded_alike))
+    other = [task for task in row.ranks | here.ranks if row.ranks.get(task) != here.ranks.get(task)]
     if exact:
         words = f"{_solved(row)}, computed again: the same answer to every task"
-        other = [task for task in row.ranks if row.ranks[task] != here.ranks.get(task)]
         text = f"{_solved(row)}; computed again {_solved(here)}, another answer to {_some(sorted(other))}"
         findings.append(_of(f"{name}.passes", row.ranks == here.ranks, words, text))
     else:
@@ -149,12 +193,26 @@ def _row(row: CardRow, here: CardRow) -> list[Finding]:
         findings.append(
             _of(f"{name}.passes", fits, f"{stated}, in the interval", f"{stated}, outside the interval")
         )
+        turned = f"another answer to {len(other):,} of {counted(n, 'task')} here, which rounding may turn"
+        findings.append(_not_compared(f"{name}.ranks", turned))
+    return [*findings, *_cost(row, here, exact)]
+
+
+def _cost(row: CardRow, here: CardRow, exact: bool) -> Iterable[Finding]:
+    field = f"{_name(row)}.cost"
     passes = (row.cost.forward_passes, here.cost.forward_passes)
     may_differ = bool(row.protocol.get("search") or row.protocol.get("adaptation"))
     if None not in passes and (exact or not may_differ):
-        findings.append(_same(f"{name}.cost.forward_passes", *passes, "computed again"))
-    seconds = f"{row.cost.seconds:,.1f} s, here {here.cost.seconds:,.1f} s: the machine's"
-    return [*findings, Finding(field=f"{name}.cost.seconds", verdict="not compared", words=seconds)]
+        yield _same(f"{field}.forward_passes", *passes, "computed again")
+    else:
+        why = "not recorded of both" if None in passes else "on another device it may end sooner"
+        yield _not_compared(f"{field}.forward_passes", why)
+    yield _not_compared(
+        f"{field}.seconds", f"{row.cost.seconds:,.1f} s, here {here.cost.seconds:,.1f} s: the machine's"
+    )
+    if not exact:
+        text = "what computed it is the card's word alone"
+        yield from (_not_compared(f"{field}.{name}", text) for name in ("code", "devices"))
 
 
 def _of_original(protocol: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,6 +282,18 @@ def _some(names: Sequence[str]) -> str:
 
 def _same(field: str, stated: Any, right: Any, what: str) -> Finding:
     return _of(field, stated == right, f"as {what}", f"{stated} is not {what}: {right}")
+
+
+def _not_compared(field: str, words: str) -> Finding:
+    """Of what need not be alike, or cannot be computed again."""
+    return Finding(field=field, verdict="not compared", words=words)
+
+
+def _worded(field: str, is_same: bool, otherwise: str, is_worded_alike: bool) -> Finding:
+    """Of words that follow from the rest. Another release of the lab may say them in another way."""
+    if is_same or is_worded_alike:
+        return _of(field, is_same, "the same here", otherwise)
+    return _not_compared(field, f"worded by another version of the lab; {otherwise}")
 
 
 def _of(field: str, is_right: bool, words: str, otherwise: str) -> Finding:

@@ -114,8 +114,8 @@ class Ablation:
 def plan(asked: AblationRequest, config: ExperimentConfig, is_again: bool = False) -> Ablation:
     """The rows of an ablation of a checkpoint of this config; InvalidInput names what cannot be asked.
 
-    The baseline is measured as the config says, without search and adaptation. With `is_again` everything is
-    computed beside what is there.
+    The baseline is measured as the config says, but without search and adaptation and on square canvases: a
+    swapped context may not fit a trimmed one. With `is_again` everything is computed beside what is there.
     """
     common = _common(asked, config, is_again)
     about = meaning_of(Intervention.NONE, isinstance(config.model, TrmModel))
@@ -154,7 +154,10 @@ def _common(asked: AblationRequest, config: ExperimentConfig, is_again: bool) ->
 
 def _context(asked: AblationRequest, config: ExperimentConfig) -> Iterator[Asked]:
     for kind in OF_CONTEXT:
-        yield kind.value, meaning_of(kind, isinstance(config.model, TrmModel)), {"intervention": kind}
+        if kind == Intervention.SWAPPED and _common(asked, config, is_again=False)["first_tasks"] == 1:
+            yield Skipped(kind.value, "a single task has no other to swap with")
+        else:
+            yield kind.value, meaning_of(kind, isinstance(config.model, TrmModel)), {"intervention": kind}
 
 
 def _demonstrations(asked: AblationRequest, config: ExperimentConfig) -> Iterator[Asked]:

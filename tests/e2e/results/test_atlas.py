@@ -44,8 +44,10 @@ def test_scrubbing_shows_the_collapse_without_asking(page: Page, collapsing: str
     expect(slider).to_have_attribute("aria-valuetext", "step 200")
     assert [url for url in requests if "atlas" in url] == []
     assert f"step={STEPS[1]}" in page.url
+    told = page.locator("#atlas-map").get_attribute("aria-label")
     page.reload()
     expect(page.locator("#atlas-at")).to_have_text("200")
+    expect(page.locator("#atlas-map")).to_have_attribute("aria-label", told or "")
 
 
 def test_it_plays_to_the_end(page: Page, collapsing: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from backend.charts import scale
 from backend.domain.records import Alarm
+from backend.kit import format as server
 from backend.web.assets import asset
 from tests.support.records.recorded import record_run
 
@@ -141,3 +142,20 @@ def test_the_browser_divides_time_as_the_server_does(page: Page) -> None:
     for (low, high), text, unit in zip(windows, texts, units, strict=True):
         assert [list(each) for each in scale.x_ticks("wall", low, high)] == text
         assert list(scale.time_unit(high - low)) == unit
+
+
+def test_the_browser_tells_shares_as_the_server_does(page: Page) -> None:
+    draw = random.Random(0)
+    shares = [0.0, -0.0, -1e-9, 5e-324, 9.1e-7, 9.99e-6, 1e-5, 0.0625, 0.125, 0.0996, 0.5, 1.0, 1e7]
+    shares += [10 ** draw.uniform(-8, 2) for _ in range(300)]
+    cases = [(share, digits) for share in shares for digits in (0, 1)]
+    page.goto("/")
+    told = page.evaluate(
+        """async ([address, cases]) => {
+            const { percent, finePercent } = await import(address);
+            return cases.map(([share, digits]) => [percent(share, digits), finePercent(share, digits)]);
+        }""",
+        [asset("js/web/words.js"), cases],
+    )
+    wanted = [[server.percent(*case), server.fine_percent(*case)] for case in cases]
+    assert wanted == told

@@ -92,7 +92,7 @@ class Probes:
         """Contexts (tasks x views, T, D) and what was answered under them, logits (tasks, S, V)."""
         few = min(self._twins.tasks, MOST_KEPT)
         contexts = contexts[: few * VIEWS]
-        scale = float(contexts.square().mean().sqrt())
+        scale = float(contexts.double().square().mean().sqrt())  # squares leave float32 before contexts do
         if not math.isfinite(scale):
             return None
         numbers = (contexts / max(scale, 1e-30)).half().cpu().numpy()

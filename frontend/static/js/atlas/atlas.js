@@ -134,17 +134,16 @@ class Atlas {
         row.querySelector("[data-near]").textContent = near.join(", ");
       });
     }
-    const said = this.data.runs.map((run, at) => (run.steps.length ? `${run.name}: ${run.cells[moments[at]][4]}` : ""));
+    const said = this.data.runs.map((run, at) => (run.steps.length ? `${run.name}: ${run.said[moments[at]]}` : ""));
     this.map.setAttribute("aria-label", `Contexts at step ${this.step.toLocaleString("en")}. ${said.filter(Boolean).join("; ")}`);
   }
 
   wordsOn(at, moment, task) {
     const run = this.data.runs[at];
     const answer = run.answers[moment][task];
-    const tokens = run.tokens[moment][task];
     return {
       answer: answer < 0 ? NO_VALUE : this.data.modes[answer],
-      tokens: tokens === null ? NO_VALUE : `${tokens}\u202f%`,
+      tokens: run.tokens[moment][task],
       near: run.neighbours[moment][task].map((place) => run.tasks[place][1]),
     };
   }

@@ -2,6 +2,7 @@
 
 const NARROW = "\u202f";
 const LONG = 1e6; // times 100 % or 1 TB: a larger one stands as a power of ten
+const FINEST = 0.001; // percent: less is too little to matter, however fine it is told
 
 /** NaN and infinity are values and have a name; a dash is no value. */
 function notFinite(value) {
@@ -19,22 +20,30 @@ export function significant(value, digits = 3) {
   if (!Number.isFinite(value)) return notFinite(value);
   if (value === 0) return "0";
   if (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e9) return value.toExponential(digits - 1);
-  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
-  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return rounded(value, Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value)))));
 }
 
+/** Halves go to the even digit, as Python rounds: 1/16 is 6.2 %, here and on the server. */
+function rounded(value, decimals, useGrouping = true) {
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals, roundingMode: "halfEven", useGrouping });
+}
+
+/** 63.1 %; what would round to nothing but is something: < 0.1 %. */
 export function percent(share, digits = 1) {
   if (!Number.isFinite(share)) return notFinite(share);
   if (Math.abs(share) >= LONG) return `${significant(share)}${NARROW}× 100${NARROW}%`;
-  return `${(share * 100).toFixed(digits)}${NARROW}%`;
+  const text = rounded(share * 100, digits, false);
+  if (Number(text) !== 0) return `${text}${NARROW}%`;
+  return share > 0 ? `<${NARROW}${(10 ** -digits).toFixed(digits)}${NARROW}%` : `${text.replace("-", "")}${NARROW}%`;
 }
 
-/** Of what may be small and still matters: two digits where it has fewer. 35.7 %, 0.03 %. */
+/** Of what may be small and still matters: two digits where it has fewer. 35.7 %, 0.03 %, < 0.001 %. */
 export function finePercent(share, digits = 1) {
   const shown = share * 100;
   if (!(shown > 0 && shown < 10 ** (1 - digits))) return percent(share, digits);
+  if (shown < FINEST) return `<${NARROW}${FINEST}${NARROW}%`;
   const text = significant(shown, 2);
-  return `${text.includes("e") ? text : text.replace(/\.?0+$/, "")}${NARROW}%`;
+  return `${text.includes(".") ? text.replace(/\.?0+$/, "") : text}${NARROW}%`;
 }
 
 export function size(bytes) {

@@ -15,7 +15,7 @@ from tests.support.records.tiny_runs import MODELS, Memory, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
 from worker.evaluation.reliance import reliance
-from worker.kit.batch import EOS, IGNORE, PAD, Batch
+from worker.kit.batch import EOS, IGNORE, PAD, VOCABULARY, Batch
 from worker.kit.device import open_device
 from worker.models.reasoner import Encoded, Reasoner
 from worker.training.health.probes import _mode
@@ -89,6 +89,19 @@ def test_contexts_are_kept_with_the_tasks_they_are_of(model: str, tmp_path: Path
         centres = snapshot.scale * rows.reshape(len(wanted), 2, -1).mean(1)
         within = np.square(snapshot.scale * rows.reshape(len(wanted), 2, -1) - centres[:, None]).mean()
         assert within == pytest.approx(measured["encoder/within_variance"], rel=2e-2, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-24, 1e-3, 1e5, 1e24])
+def test_contexts_of_any_size_are_kept_as_finite_numbers(size: float) -> None:
+    """Numbers of a width at which float16 overflows, or at which float32 cannot hold their squares."""
+    probes = learner_of("trm").probes
+    _, questions = probes._drawn()
+    contexts = size * torch.randn(2 * probes.tasks, 3, 8, generator=torch.Generator().manual_seed(0))
+    logits = torch.zeros(probes.tasks, questions.labels.shape[1], VOCABULARY)
+    snapshot = probes._taken(1, contexts, logits, questions)
+    assert snapshot is not None
+    rows = np.frombuffer(snapshot.contexts, "<f2").astype(float)
+    assert np.allclose(snapshot.scale * rows, contexts.flatten(), rtol=1e-3, atol=1e-3 * size)
 
 
 def test_an_answer_is_judged_where_its_grid_lies() -> None:
