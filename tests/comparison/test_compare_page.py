@@ -71,7 +71,9 @@ def test_every_section_goes_by_variation_over_seeds(page_client: httpx.Client, s
     assert "iterative: it has no finished evaluation on a held-out set." in pairs
 
 
-def test_nothing_chosen_is_a_list_to_choose_from(page_client: httpx.Client, page_db: Engine) -> None:
+def test_nothing_chosen_is_a_list_to_choose_from(
+    page_client: httpx.Client, page_db: Engine, seeds: list[str]
+) -> None:
     run_id = record_run(page_db, points=5, age=0)  # among the newest, whatever other tests left
     assert f'value="{run_id}"' in page_client.get("/compare").text
     assert page_client.get("/compare", params={"runs": NO_ID}).status_code == 404
