@@ -90,7 +90,7 @@ def _notes(run: RunView, starts: Sequence[Start]) -> list[str]:
     if last.record.commit and not last.record.remote:
         notes.append("REPOSITORY stands for a clone of the repository: it had no remote called origin.")
     if last.is_cut:
-        notes.append("The uncommitted changes were too many to be kept whole: their diff does not apply.")
+        notes.append("Not all of the uncommitted changes could be kept: their diff does not apply.")
     if last.hidden:
         notes.append(
             f"{counted(last.hidden, 'secret')} in the uncommitted changes "
