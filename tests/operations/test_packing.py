@@ -275,6 +275,7 @@ CRAFTED = (
     ("UPDATE checkpoint SET path = 'OTHER/checkpoints/step-0000000040'", ""),
     ("UPDATE checkpoint SET path = run_id || '/../OTHER/checkpoints/step-0000000040'", ""),
     ("UPDATE run SET config = 'no JSON'", ""),
+    ("UPDATE log_line SET wall_time = 'yesterday'", ""),
     ("", "artifacts/OTHER/checkpoints/step-0000000040/raw.safetensors"),
     ("", "artifacts/RUN/../OTHER/file"),
     ("", "artifacts/RUN.sqlite3"),
