@@ -23,6 +23,7 @@ MANIFEST = "manifest.json"
 DATABASE = "database.sqlite3"
 ARTIFACTS = "artifacts/"  # prefix of the files of checkpoints
 CHUNK = 2**20  # bytes
+MAX_MANIFEST = 2**28  # bytes: a line for each file of each checkpoint
 QUICKLY = 1  # zlib's level: a database shrinks well even so, weights hardly at all and are stored
 UNREADABLE = (KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
@@ -124,6 +125,9 @@ class Reader:
     @contextmanager
     def _verified(self, part: Part) -> Iterator[IO[bytes]]:
         try:
+            # Before anything is written: what comes out of an archive may be larger than any disk.
+            if self._archive.getinfo(part.name).file_size != part.size:
+                raise self.damaged(f"the size of {part.name} differs")
             with self._archive.open(part.name) as reading:
                 yield reading
         except UNREADABLE as error:
@@ -135,6 +139,8 @@ class Reader:
 
     def _read_manifest(self) -> Manifest:
         try:
+            if self._archive.getinfo(MANIFEST).file_size > MAX_MANIFEST:
+                raise self.damaged("its manifest is too large")
             read = json.loads(self._archive.read(MANIFEST))
         except KeyError as error:
             raise _not_a_backup(self.path) from error
@@ -149,6 +155,8 @@ class Reader:
             manifest = Manifest.model_validate(read)
         except ValidationError as error:
             raise self.damaged("its manifest is not one of a backup") from error
+        if manifest.run and not manifest.run.isalnum():  # it names a folder
+            raise self.damaged("its manifest names no run")
         if not all(_is_ours(part.name, manifest.run) for part in manifest.parts):
             raise self.damaged(f"its manifest names files outside the {'run' if manifest.run else 'lab'}")
         return manifest

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, StatementError
 
 from backend.artifacts import service as objects
 from backend.artifacts.manifest import problem
@@ -116,7 +116,9 @@ def _add(engine: Engine, settings: Settings, reader: Reader, database: Path, fil
     except BaseException as error:
         if with_files and not coming.exists():
             place.rename(coming)
-        if isinstance(error, LookupError | TypeError | ValueError | IntegrityError):
+        # SQLAlchemy wraps a value of another kind than its column; what a database says is of a class below.
+        of_a_value = type(error) is StatementError
+        if of_a_value or isinstance(error, LookupError | TypeError | ValueError | IntegrityError):
             raise reader.damaged("its database is not that of one run") from error
         raise
     return known

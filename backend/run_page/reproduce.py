@@ -12,6 +12,7 @@ from backend.domain.experiment import BUILT_IN_SETS, GENERATED_SETS, CheckpointS
 from backend.domain.hub import is_hub_link
 from backend.domain.provenance import SHOWN, Provenance, differences, differing_sets
 from backend.kit.format import counted
+from backend.kit.secrets_in_text import HIDDEN
 from backend.run_view.views import RunView
 from backend.runs import provenance
 
@@ -74,8 +75,9 @@ def _code(start: Start, changes: str) -> list[str]:
     if not record.commit:
         version = f"=={record.version}" if record.version else ""
         return [f"pip install {quote(f'etrm-lab[worker]{version}')}"]
+    address = record.remote.replace(f"{HIDDEN}@", "")  # git asks for a login, or has one
     return [
-        f"git clone {quote(record.remote or 'REPOSITORY')} {REPOSITORY}",
+        f"git clone {quote(address or 'REPOSITORY')} {REPOSITORY}",
         f"cd {REPOSITORY}",
         f"git checkout {record.commit}",
         *([f"{changes} | git apply"] if record.diff else []),
@@ -90,7 +92,7 @@ def _notes(run: RunView, starts: Sequence[Start]) -> list[str]:
     if last.record.commit and not last.record.remote:
         notes.append("REPOSITORY stands for a clone of the repository: it had no remote called origin.")
     if last.is_cut:
-        notes.append("The uncommitted changes were too many to be kept whole: their diff does not apply.")
+        notes.append("Not all of the uncommitted changes could be kept: their diff does not apply.")
     if last.hidden:
         notes.append(
             f"{counted(last.hidden, 'secret')} in the uncommitted changes "

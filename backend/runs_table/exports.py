@@ -80,7 +80,13 @@ def table(engine: Engine, filter_text: str, columns: Sequence[str], sort: str, a
         for name in PASSES
         for part in ("", "_solved", "_tasks", "_low", "_high")
     }
-    head: Head = {**kinds, "measured_on": "text", "protocol": "text", **scores}
+    own: Head = {"measured_on": "text", "protocol": "text", **scores}
+    head: Head = {}
+    for name, kind in kinds.items():
+        while name in own or name in head:  # a script may call a field as the file calls a column
+            name = f"{name}_"
+        head[name] = kind
+    head |= own
     tables = (columns_of(head, rows) for rows in _rows(engine, run_ids, kinds))
     return long_table_file("runs", head, tables, as_)
 

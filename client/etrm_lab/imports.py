@@ -320,9 +320,10 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
-        return (
-            float(value) if abs(value) < 1e308 or isinstance(value, float) else math.copysign(math.inf, value)
-        )
+        try:
+            return float(value)
+        except OverflowError:  # an integer of more than 308 digits
+            return math.inf if value > 0 else -math.inf
     try:
         return float(value)
     except (TypeError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -25,6 +26,7 @@ ENDS = {
 }
 NO_END = ("finished", "MLflow has no end of this run: it had not ended when it was imported, or was killed.")
 DATABASE = "mlflow.db"  # which MLflow makes where it is started, unless there is a file store
+TRASH = ".trash"  # where a file store keeps deleted runs and experiments
 PARENT = "mlflow.parentRunId"
 LARGEST = 1.7976931348623157e308  # what SQL has for infinity
 
@@ -46,7 +48,7 @@ def _of_folder(path: Path) -> Iterator[SourceRun]:
             if "artifact_uri" not in meta or not (run_id := meta.get("run_id") or meta.get("run_uuid", "")):
                 continue  # of an experiment, or of a model
             found = True
-            if meta.get("lifecycle_stage") != "deleted" and meta_file.parent.parent.name != ".trash":
+            if meta.get("lifecycle_stage") != "deleted" and TRASH not in meta_file.relative_to(path).parts:
                 yield _run_in(meta_file.parent, run_id, meta)
     if not found:
         beside = path.resolve().parent / DATABASE
@@ -95,9 +97,11 @@ def _points_of(file: Path, name: str) -> Iterator[Point]:
 
 
 def _meta(file: Path) -> dict[str, str]:
-    """The keys of a flat YAML file as text."""
+    """The keys of a flat YAML file as text. Long texts are folded: a line that is indented continues the one
+    before."""
     found = {}
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    text = file.read_text(encoding="utf-8", errors="replace")
+    for line in re.sub(r"\n +(?=\S)", " ", text).splitlines():
         name, colon, value = line.partition(":")
         if colon and not line.startswith((" ", "-", "#")):
             found[name.strip()] = _unquoted(value.strip())

@@ -69,7 +69,8 @@ def _changes(git: _Git, folder: Path) -> str:
     git.folder = Path(git.ask("rev-parse", "--show-toplevel").strip() or folder)
     parts = [git.ask(*_DIFF, "HEAD")]
     added = git.ask("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py").split("\0")
-    parts += [git.ask(*_DIFF, "--no-index", "/dev/null", name, expect=(0, 1)) for name in added[:200] if name]
+    new = (*_DIFF, "--no-index", "--", "/dev/null")
+    parts += [git.ask(*new, name, expect=(0, 1)) for name in added[:200] if name]
     return _plain("".join(parts)) + (_LATE if git.is_late else "")
 
 

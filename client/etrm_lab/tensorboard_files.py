@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from etrm_lab.output import tell_once
 MARK = "tfevents"
 FRAME = 16  # bytes around each record of an event file
 ENDS = {1: "finished", 2: "failed"}  # of the library's Status
+PROCESS = re.compile(rf"{MARK}\.\d+\..+\.\d+\.\d+(\.|$)")  # in a file's name: time, machine, process, number
 
 
 @dataclass
@@ -23,6 +25,7 @@ class _Overview:
 
     config: dict[str, Any] = field(default_factory=dict)
     status: str = "finished"
+    began: float = 0.0  # wall time of the first event
     restarts: list[tuple[int, int]] = field(
         default_factory=list
     )  # (number of the event, step it restarts at)
@@ -41,9 +44,11 @@ def runs_of(path: Path) -> Iterator[SourceRun]:
         overview = _overview(files)
         base = path if path.is_dir() else path.parent
         name = folder.relative_to(base).as_posix()
+        # The library puts time, machine and process into the name of a file. Others leave the process out:
+        # two that started in the same second differ by their first event.
+        is_named = PROCESS.search(files[0].name)
         yield SourceRun(
-            # The library puts time, machine and process into the name of a file.
-            identity=f"{folder.name}/{files[0].name}",
+            identity=f"{folder.resolve().name}/{files[0].name}{'' if is_named else f'/{overview.began!r}'}",
             name=folder.resolve().name if name == "." else name,
             records=lambda files=files, overview=overview: _records(files, overview),  # type: ignore[misc]
             project="",
@@ -55,13 +60,24 @@ def runs_of(path: Path) -> Iterator[SourceRun]:
 
 
 def _folders(path: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Each folder once: one that is reached by a link as well, such as `latest`, comes under its own name."""
     if path.is_file():
         yield path.parent, [path]
         return
+    top, seen = path.resolve(), set[Path]()
     for folder, below, names in os.walk(path, followlinks=True):
-        below.sort()
+        real = Path(folder).resolve()
+        if real in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        below[:] = sorted(name for name in below if not _leads_into(Path(folder, name), top))
         if files := sorted(Path(folder, name) for name in names if MARK in name):
             yield Path(folder), files
+
+
+def _leads_into(folder: Path, top: Path) -> bool:
+    return folder.is_symlink() and folder.resolve().is_relative_to(top)
 
 
 def _overview(files: list[Path]) -> _Overview:
@@ -70,6 +86,8 @@ def _overview(files: list[Path]) -> _Overview:
 
     overview = _Overview()
     for at, event in enumerate(_events(files)):
+        if not at:
+            overview.began = event.wall_time
         if event.HasField("session_log") and event.session_log.status == SessionLog.START:
             overview.restarts.append((at, event.step))
         for value in event.summary.value:

@@ -10,6 +10,7 @@ import csv
 import json
 import platform
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +33,9 @@ HINT = "Give an exported history (.csv, .json, .jsonl) or the folder of an offli
 BLOCK, HEAD = 1 << 15, 7  # bytes of an offline file, of a block and of the head of a part
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 ENDINGS = (".csv", ".json", ".jsonl", ".ndjson")
+SUMMED = ("__MIN", "__MAX")  # of a chart: the range of what it draws as one point
+TRUTHS = {"True": True, "False": False, "true": True, "false": False}  # in a CSV, of pandas and of W&B
+MAX_FIELD = 2**31 - 1  # characters of a text in a CSV
 
 
 def runs_of(path: Path) -> Iterator[SourceRun]:
@@ -67,9 +71,9 @@ def _charted(path: Path, name: str) -> SourceRun:
     def rows() -> Iterator[Mapping[str, Any]]:
         for row in _csv_rows(path):
             own = {
-                column.removeprefix(f"{name} - "): value
-                for column, value in row.items()
-                if column.startswith(f"{name} - ") and not column.endswith(("__MIN", "__MAX"))
+                metric: value
+                for (run, _, metric), value in zip(map(_parted, row), row.values(), strict=True)
+                if run == name and not metric.endswith(SUMMED)
             }
             if any(value not in ("", None) for value in own.values()):
                 yield {"_step": row["Step"], **own}
@@ -82,45 +86,73 @@ def _here(path: Path) -> str:
     return f"{platform.node()}:{path.resolve()}"
 
 
+def _parted(column: str) -> tuple[str, str, str]:
+    """Run and metric of a chart's column, which may have ` - ` in the name of the run."""
+    return column.rpartition(" - ")
+
+
 def _of_chart(path: Path) -> list[str]:
     """The runs that a chart's CSV has columns of; none in any other CSV."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as opened:
         columns = next(csv.reader(opened), [])
-    if "Step" not in columns or "_step" in columns:
+    if "_step" in columns:
         return []
-    return list(dict.fromkeys(name.rpartition(" - ")[0] for name in columns if " - " in name))
+    if "Step" not in columns:
+        if any(" - " in column and column.endswith(SUMMED) for column in columns):
+            raise BadSource(
+                f"{path} is a chart over {columns[0]}. Choose Step as its x axis in W&B and export it again."
+            )
+        return []
+    return list(dict.fromkeys(_parted(column)[0] for column in columns if " - " in column))
 
 
 def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
     with path.open(encoding="utf-8-sig", newline="") as opened:
+        csv.field_size_limit(MAX_FIELD)
         reader = csv.DictReader(opened, restkey=None, strict=True)
         try:
+            columns = reader.fieldnames or ()
+            if twice := [name for name, number in Counter(columns).items() if name and number > 1]:
+                raise BadSource(
+                    f"{path} has the column {twice[0]!r} twice: two runs or metrics of one name. Rename one "
+                    "and export it again."
+                )
             for row in reader:
                 if None in row or None in row.values():
                     raise BadSource(
                         f"{path}, line {reader.line_num} has another number of columns than the first line. "
                         "Export it again."
                     )
-                yield row
+                yield {name: TRUTHS.get(value, value) for name, value in row.items()}
         except (csv.Error, UnicodeDecodeError) as error:
             raise BadSource(f"{path}, line {reader.line_num} is no CSV: {error}. Export it again.") from None
 
 
 def _json_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Rows of JSON lines, one after another, or of one list."""
+    """Rows of JSON lines, one after another, of one list, or of columns as pandas writes them."""
     with path.open(encoding="utf-8-sig") as opened:
         is_list = opened.read(4096).lstrip().startswith("[")
         opened.seek(0)
+        where = ""
         try:
             if is_list:
                 for at, row in enumerate(json.load(opened), 1):
                     yield _row(row, path, f"row {at}")
             else:
                 for at, line in enumerate(opened, 1):
+                    where = f", line {at}"
                     if line.strip():
-                        yield _row(json.loads(line), path, f"line {at}")
+                        row = _row(json.loads(line), path, f"line {at}")
+                        yield from _of_columns(row) if isinstance(row.get("_step"), dict) else [row]
         except ValueError as error:  # UnicodeDecodeError is one
-            raise BadSource(f"{path} is no JSON: {error}. Export it again.") from None
+            raise BadSource(f"{path}{where} is no JSON: {error}. Export it again.") from None
+
+
+def _of_columns(table: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Rows of `{"_step": {"0": 0, "1": 5}, "loss": {"0": 0.5, "1": 0.25}}`: of `run.history().to_json()`."""
+    columns = {name: column for name, column in table.items() if isinstance(column, dict)}
+    for row in columns["_step"]:
+        yield {name: column.get(row) for name, column in columns.items()}
 
 
 def _row(row: Any, path: Path, where: str) -> Mapping[str, Any]:
@@ -133,7 +165,8 @@ def _records(path: Path, rows: Iterator[Mapping[str, Any]]) -> Iterator[Point | 
     for at, row in enumerate(rows):
         step = number(row.get("_step", at))
         if step is None or step != step // 1:
-            raise BadSource(f"{path}: _step of row {at + 1} is {row['_step']!r}, not a whole number. {HINT}")
+            shown = f"{row['_step']!r:.40}"
+            raise BadSource(f"{path}: _step of row {at + 1} is {shown}, not a whole number. {HINT}")
         wall_time = number(row.get("_timestamp")) or 0.0
         yield from _of_row(row, int(step), wall_time)
 

@@ -9,8 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
+import pytest
 
+from etrm_lab import mlflow_files, wandb_files
 from etrm_lab.exit_codes import ExitCode
+from etrm_lab.imports import BadSource, Point
 from tests.support.scripts import bring_in, log_of, points_of, run_ids, run_of, sync
 from tests.support.web import WebServer
 
@@ -196,3 +199,64 @@ def test_histories_of_wandb_come_in(tmp_path: Path, server: WebServer, client: h
     assert run_of(client, found["run-1"])["config"] == {"lr": 0.1}
     assert points_of(client, found["one"]) == {"loss": {0: 1.0}}
     assert points_of(client, found["two"]) == {"loss": {5: 2.0}}
+
+
+def test_charts_of_wandb_keep_apart_what_has_alike_names(
+    tmp_path: Path, server: WebServer, client: httpx.Client
+) -> None:
+    """`a` and `a - seed 2` are two runs, and two runs called `a` are not one."""
+    (tmp_path / "chart.csv").write_text('"Step","a - loss","a - seed 2 - loss"\n"0","1.0","5.0"\n')
+    done = bring_in(tmp_path, server, "wandb", "chart.csv")
+    assert done.returncode == 0, done.stderr
+    ids = {run_of(client, run_id)["name"]: run_id for run_id in run_ids(tmp_path)}
+    assert {name: points_of(client, run_id) for name, run_id in ids.items()} == {
+        "a": {"loss": {0: 1.0}},
+        "a - seed 2": {"loss": {0: 5.0}},
+    }
+
+
+def test_histories_of_wandb_as_pandas_writes_them_come_in(tmp_path: Path) -> None:
+    """`run.history()` as `.to_json()`, a column after the other, and as `.to_csv()`, with its truths."""
+    columns = {"_step": {"0": 0, "1": 5}, "loss": {"0": 0.5, "1": None}, "solved": {"0": True, "1": False}}
+    (tmp_path / "history.json").write_text(json.dumps(columns))
+    (tmp_path / "history.csv").write_text(",_step,loss,solved\n0,0,0.5,True\n1,5,,False\n")
+    for name in ("history.json", "history.csv"):
+        (run,) = wandb_files.runs_of(tmp_path / name)
+        points = [record for record in run.records() if isinstance(record, Point)]
+        assert {(point.name, point.step, point.value) for point in points} == {
+            ("loss", 0, 0.5),
+            ("solved", 0, 1.0),
+            ("solved", 5, 0.0),
+        }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.csv", "Step,a - loss,a - loss\n0,1,5\n", "has the column 'a - loss' twice"),
+        ("b.csv", "epoch,a - loss,a - loss__MIN\n0.5,1,1\n", "is a chart over epoch. Choose Step"),
+        ("c.jsonl", '{"_step": 0, "loss": 1}\n{"_step": 1, "lo', ", line 2 is no JSON"),
+        ("d.json", json.dumps([{"_step": list(range(99)), "loss": 1}]), "_step of row 1 is [0, 1, 2, 3,"),
+    ],
+)
+def test_exports_of_wandb_that_would_lose_numbers_are_refused(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(BadSource) as refused:
+        _ = [list(run.records()) for run in wandb_files.runs_of(tmp_path / name)]
+    assert said in str(refused.value)
+    assert "98" not in str(refused.value)
+
+
+def test_runs_of_a_deleted_experiment_stay_out_and_long_names_whole(tmp_path: Path) -> None:
+    """YAML folds a long text over several lines."""
+    mlflow_run(tmp_path / "mlruns", "aa" * 16, loss=f"{START}000 1.0 0\n")
+    mlflow_run(tmp_path / "mlruns/.trash", "bb" * 16, loss=f"{START}000 1.0 0\n")
+    meta = tmp_path / "mlruns/123" / ("aa" * 16) / "meta.yaml"
+    long = "'it''s the run: with a name that is longer than the eighty letters\n  of a line, second part'"
+    meta.write_text(meta.read_text().replace("run_name: swift-aa", f"run_name: {long}"))
+    (run,) = mlflow_files.runs_of(tmp_path)
+    assert run.name == (
+        "it's the run: with a name that is longer than the eighty letters of a line, second part"
+    )

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from etrm_lab import tensorboard_files
 from tests.support.scripts import bring_in, log_of, points_of, run_of
 from tests.support.web import WebServer
 
@@ -102,6 +103,34 @@ def test_runs_with_restarts_come_in_whole_and_once(
     assert points_of(client, ids["b/deep"]) == {"x_y": {0: 2.0}}
     again = bring_in(tmp_path, server, "tensorboard", "logs", "--project", "arc")
     assert again.stdout.count("unchanged in") == 2
+
+
+def test_a_folder_with_links_holds_each_run_once(tmp_path: Path) -> None:
+    """`latest` leads to a run and `loop` to where it lies; a run is the same by any path to it."""
+    pytest.importorskip("tensorboard")
+    write(tmp_path / "logs/run", "", at(0, old_style("loss", 1.0)))
+    write(tmp_path / "elsewhere", "", at(0, old_style("loss", 2.0)))
+    (tmp_path / "logs/latest").symlink_to("run")
+    (tmp_path / "logs/loop").symlink_to(".")
+    (tmp_path / "logs/more").symlink_to(tmp_path / "elsewhere")
+    runs = list(tensorboard_files.runs_of(tmp_path / "logs"))
+    assert [run.name for run in runs] == ["more", "run"]
+    (direct,) = tensorboard_files.runs_of(tmp_path / "logs/latest")
+    assert direct.identity == runs[1].identity
+
+
+def test_runs_whose_files_are_called_alike_are_two(tmp_path: Path) -> None:
+    """tensorboardX puts no process into a file's name: jobs that start together have the same."""
+    pytest.importorskip("tensorboard")
+    for number in (0, 1):
+        folder = tmp_path / f"seed_{number}/tb"
+        write(folder, "", at(0, old_style("loss", float(number)), number))
+        (file,) = folder.iterdir()
+        file.rename(folder / f"events.out.tfevents.{START}.node-1")
+    first, second = tensorboard_files.runs_of(tmp_path)
+    assert first.identity != second.identity
+    (again,) = tensorboard_files.runs_of(tmp_path / "seed_0/tb")
+    assert again.identity == first.identity
 
 
 def test_a_file_that_is_none_of_tensorboard_is_refused_by_name(tmp_path: Path) -> None:

@@ -42,13 +42,14 @@ def test_both_ask_git_the_same(repository: Path, lines: int) -> None:
     (repository / "data.txt").write_text("".join(f"line {number}\n" for number in range(lines)) or "1\n")
     for number in range(3):
         (repository / f"new_{number}.py").write_text(f"depth = {number}\n")
+    (repository / "-dashed.py").write_text("heads = 8\n")
 
     script, worker = of_scripts.collect(), sources.checkout(repository)
 
     assert worker is not None
     assert (script["commit"], script["remote"]) == (worker.commit, worker.remote)
     assert script["changes"] == worker.changes
-    assert "+width = 128" in worker.changes or lines
+    assert ("+width = 128" in worker.changes and "+heads = 8" in worker.changes) or lines
     assert worker.is_cut == (lines > 0) == (len(worker.changes) > sources.MAX_CHANGES - 1000)
 
 

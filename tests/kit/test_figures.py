@@ -194,6 +194,16 @@ def test_a_changed_table_changes_the_figure(tmp_path: Path) -> None:
     assert b"#123456" in redraw.drawn(after, 3.5, ["svg"])[0]
 
 
+def test_tables_that_a_spreadsheet_has_saved_are_drawn_the_same(tmp_path: Path) -> None:
+    tables = bars().tables()
+    (tmp_path / "data").mkdir()
+    for name, text in tables.items():
+        (tmp_path / name).write_text(text, encoding="utf-8-sig", newline="\r\n")
+    redraw.main(tmp_path)
+    (figure,) = redraw.figures_of(tables)
+    assert (tmp_path / "figures/bars-3.5in.svg").read_bytes() == redraw.drawn(figure, 3.5, ["svg"])[0]
+
+
 def test_what_cannot_be_drawn_is_left_out_and_named() -> None:
     many = replace(curves([], [str(number) for number in range(50)]), name="many", title="Too many")
     told: list[str] = []

@@ -9,6 +9,7 @@ from backend.kit.secrets_in_text import without_secrets
 PART = (
     "abcd1234efgh5678ijkl9012"  # no secret of anybody; put together here so that no scanner takes it for one
 )
+HEX = "0123456789abcdef" * 2 + "01234567"  # of the length of W&B's
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,23 @@ PART = (
         ("Authorization: Bearer etrm_0a1b2c3d4e", "Authorization: Bearer ***"),
         (f"login('hf_{PART}')", "login('***')"),
         (f"remote https://ghp_{PART}@github.example/a", "remote https://***@github.example/a"),
+        (f'+os.environ["WANDB_API_KEY"] = "{HEX}"', '+os.environ["WANDB_API_KEY"] = "***"'),
+        (f"+os.environ.setdefault('HF_TOKEN', '{PART}')", "+os.environ.setdefault('HF_TOKEN', '***')"),
+        (f'+wandb.login(key="{HEX}")', '+wandb.login(key="***")'),
+        (f'+login("{HEX}")', '+login("***")'),
+        (f"+key = '{HEX}'", "+key = '***'"),
+        (f'+    api_key: str | None = "{PART}"', '+    api_key: str | None = "***"'),
+        (f"+wandb login --relogin {HEX}", "+wandb login --relogin ***"),
+        (f"WANDB_API_KEY={HEX} python train.py", "WANDB_API_KEY=*** python train.py"),
+        ("+docker run -e DB_PASSWORD=hunter22 lab", "+docker run -e DB_PASSWORD=*** lab"),
+        (f"train.py wandb.api_key={HEX} lr=0.1", "train.py wandb.api_key=*** lr=0.1"),
+        (
+            f'+url = "https://a.example/x?access_token={PART}&b=1"',
+            '+url = "https://a.example/x?access_token=***&b=1"',
+        ),
+        (f'+  "X-Api-Key": "{PART}"', '+  "X-Api-Key": "***"'),
+        (f'+{{"Authorization": "Token {PART}"}}', '+{"Authorization": "Token ***"}'),
+        (f"+https://hooks.slack.com/services/T01/B01/{PART}", "+https://hooks.slack.com/services/***"),
         (
             "+-----BEGIN RSA PRIVATE KEY-----\n+AAAA\n+BBBB\n+-----END RSA PRIVATE KEY-----",
             "+-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----",
@@ -45,6 +63,14 @@ def test_a_secret_is_hidden_and_counted(text: str, shown: str) -> None:
         "+https://example.org/password-reset",
         "+secret = read_secret(path)",
         "train.py --tokens-per-step 4096",
+        '+tokenizer = "gpt2"',
+        '+tokenizer.pad_token = "<pad>"',
+        "+num_tokens: 1000000",
+        '+masked = f"{token[:3]}****"',
+        "+model(token=context_tokens_of_step_100())",
+        '+cached(key="cross_sample_variance_at_step_100")',
+        '+curl -H "Authorization: Bearer $ETRM_TOKEN"',
+        "+ETRM_TOKEN=$SECRET_OF_THE_LAB etrm runs",
     ],
 )
 def test_code_that_only_speaks_of_them_stays(text: str) -> None:
@@ -55,7 +81,9 @@ def test_code_that_only_speaks_of_them_stays(text: str) -> None:
     "part",
     [
         "token", "--token", "a.b-", "-", "--a", "sk-", "eyJ-", " \n", "token   ", "token='", "a://b:",
-        "-----BEGIN PRIVATE KEY-----", "-----END",
+        "-----BEGIN PRIVATE KEY-----", "-----END", "A_TOKEN=", "a_token=a1", "?a=", "?key=", "login(",
+        "key   ", "token: a | None ", "wandb login ", "wandb login --a ", "setdefault('token' , ",
+        "authorization:",
     ],
 )  # fmt: skip
 def test_a_long_line_takes_no_longer_than_many_short_ones(part: str) -> None:

@@ -83,6 +83,16 @@ def test_no_name_is_taken_for_markup(as_: Typesetting, cells: tuple[str, ...]) -
     assert "\n\nlines" not in text
 
 
+# Of runs that people name, and of the lab's own numbers; the last letter has a combining mark.
+MATHEMATICS = "β-vae, λ=0.1, Δ of ∞ [−∞–∞] ≈ ∑√Ω ⇒ ‖ℓ‖\u2009x\u2011y\u200bz e\u0301"
+
+
+def test_letters_that_pdflatex_lacks_are_its_mathematics() -> None:
+    text = typeset(Typeset("runs", MATHEMATICS, ("Run", "n"), [[(MATHEMATICS, "7")]], {}), "latex")
+    assert r"$\beta$-vae, $\lambda$=0.1, $\Delta$ of $\infty$ [$-$$\infty$--$\infty$] $\approx$" in text
+    assert "\\,x-yz é" in text
+
+
 def test_letters_go_on_after_z() -> None:
     assert [_letter(number) for number in (0, 25, 26, 27, 701, 702)] == ["a", "z", "aa", "ab", "zz", "aaa"]
 
@@ -120,7 +130,8 @@ def test_a_wide_table_takes_the_page_and_parts_where_that_does_not_do() -> None:
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no LaTeX")
 @pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
 def test_latex_sets_every_table_within_the_page(tmp_path: Path, columns: str) -> None:
-    tables = "\n".join(typeset(table, "latex") for table in (TABLE, *WIDE))
+    letters = Typeset("letters", MATHEMATICS, ("Run", "n"), [[(MATHEMATICS, "7")]], {})
+    tables = "\n".join(typeset(table, "latex") for table in (TABLE, letters, *WIDE))
     (tmp_path / "paper.tex").write_text(
         rf"\documentclass[{columns}]{{article}}\usepackage[utf8]{{inputenc}}\usepackage[T1]{{fontenc}}"
         rf"\usepackage{{booktabs,tabularx}}\begin{{document}}x {tables} \end{{document}}"

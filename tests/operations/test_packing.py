@@ -275,6 +275,7 @@ CRAFTED = (
     ("UPDATE checkpoint SET path = 'OTHER/checkpoints/step-0000000040'", ""),
     ("UPDATE checkpoint SET path = run_id || '/../OTHER/checkpoints/step-0000000040'", ""),
     ("UPDATE run SET config = 'no JSON'", ""),
+    ("UPDATE log_line SET wall_time = 'yesterday'", ""),
     ("", "artifacts/OTHER/checkpoints/step-0000000040/raw.safetensors"),
     ("", "artifacts/RUN/../OTHER/file"),
     ("", "artifacts/RUN.sqlite3"),
@@ -307,6 +308,35 @@ def test_a_file_that_holds_more_than_its_run_adds_nothing(
             assert list(session.scalars(select(Run.id))) == [other], statement
     packing.unpack(engine, settings, file)
     assert files_of(settings, run_id)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"size": 10}, "the size of database.sqlite3 differs"),
+        ({"run": "../../elsewhere"}, "its manifest names no run"),
+        ({"run": "/tmp/elsewhere"}, "its manifest names no run"),
+    ],
+)
+def test_a_manifest_that_lies_is_refused_before_anything_is_written(
+    lab: tuple[Engine, Settings, str], tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    """A part that would fill the disk, and a run whose name leads out of the artifacts."""
+    engine, settings, run_id = lab
+    file = tmp_path / "run.etrm"
+    packing.pack(engine, settings, run_id, file, overwrite=False, weights=False)
+    crafted = rewritten(file)
+    with zipfile.ZipFile(crafted) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(parts["manifest.json"])
+    manifest.update({name: value for name, value in change.items() if name in manifest})
+    manifest["parts"][0].update({name: value for name, value in change.items() if name == "size"})
+    with zipfile.ZipFile(crafted, "w") as archive:
+        for name, content in (parts | {"manifest.json": json.dumps(manifest).encode()}).items():
+            archive.writestr(name, content)
+
+    with pytest.raises(InvalidInput, match=said):
+        packing.unpack(engine, settings, crafted)
 
 
 def test_a_file_that_is_refused_removes_no_file_of_the_run_that_is_here(

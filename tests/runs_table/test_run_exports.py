@@ -77,6 +77,23 @@ def test_a_script_may_call_a_field_as_trainings_call_a_metric(engine: Engine, tw
     assert [(line["loss:min"], line["loss"]) for line in lines] == [("0.5", "nan"), ("", "mse"), ("", "")]
 
 
+@pytest.mark.parametrize("as_", ["csv", "json"])
+def test_a_script_may_call_a_field_as_the_file_calls_a_column(
+    engine: Engine, two: list[str], as_: str
+) -> None:
+    """Every value stands under its own name, those of the file's own columns under theirs."""
+    with session_scope(engine) as session:
+        external_runs.create(session, "mine", {"protocol": "http", "pass1_low": 7})
+    asked = ["protocol", "pass1_low", "config.protocol"]
+    text = b"".join(run_exports.table(engine, "", asked, "name", as_).parts).decode()
+    lines = json.loads(text) if as_ == "json" else list(csv.DictReader(io.StringIO(text), strict=True))
+    first, mine, _ = lines
+    assert (mine["config.protocol"], mine["protocol_"], str(mine["pass1_low_"])) == ("http", "http", "7")
+    assert (first["measured_on"] or "").startswith("held-out")
+    assert float(first["pass1_low"]) < 0.25 < float(first["pass1_high"])
+    assert first["protocol"] not in ("", "http", None)
+
+
 def test_a_long_table_goes_out_part_by_part(engine: Engine) -> None:
     made = {"origin": "training", "status": "finished", "config": {}, "created_at": 1.0}
     ids = [f"run{number:04d}aaa" for number in range(2 * run_exports.PART + 1)]

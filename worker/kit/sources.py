@@ -33,7 +33,7 @@ _DIFF = (
 @dataclass(frozen=True)
 class Checkout:
     """The git repository of the code. `changes` is a diff that `git apply` takes, new files included, unless
-    it is cut: too long, or too much work for git."""
+    it is cut: too long, too much work for git, or of a file in another encoding than UTF-8."""
 
     commit: str = ""
     remote: str = ""
@@ -65,10 +65,10 @@ def checkout(root: Path = ROOT) -> Checkout | None:
         if git.is_cut:
             break
         if name and not _is_large(root / name):
-            parts.append(git.ask(*_DIFF, "--no-index", "/dev/null", name, expect=(0, 1)))
+            parts.append(git.ask(*_DIFF, "--no-index", "--", "/dev/null", name, expect=(0, 1)))
         elif name:
             git.is_cut = True
-    return Checkout(commit, remote, "".join(parts), git.is_cut)
+    return Checkout(commit, remote, "".join(parts), git.is_cut or not git.is_unicode)
 
 
 def _is_large(file: Path) -> bool:
@@ -79,7 +79,8 @@ def _is_large(file: Path) -> bool:
 
 
 class _Git:
-    """Git in one repository. `is_cut`: an answer is not whole, because there was too much or no time left.
+    """Git in one repository. `is_cut`: an answer is not whole, because there was too much or no time left;
+    `is_unicode`: no letter of an answer is lost.
 
     `client/etrm_lab/provenance.py` asks git the same way, and stays apart: it is installed without the lab,
     and the lab without it. One test holds both to the same answers.
@@ -90,6 +91,7 @@ class _Git:
         self._ends = time.monotonic() + _PATIENCE
         self._room = MAX_CHANGES
         self.is_cut = False
+        self.is_unicode = True
 
     def ask(self, *arguments: str, expect: Sequence[int] = (0,)) -> str:
         """What git prints; empty where it fails."""
@@ -120,7 +122,11 @@ class _Git:
         elif status not in expect:
             return ""
         self._room = max(self._room - len(content), 0)
-        return content.decode(errors="replace")
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            self.is_unicode = False
+            return content.decode(errors="replace")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

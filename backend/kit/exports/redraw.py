@@ -366,7 +366,8 @@ def _short(text: str, most: int) -> str:
 def main(folder: Path) -> None:
     """Write every figure into figures/, as each kind of file and in each width."""
     names = ["figures.csv", "lines.csv", *(f"data/{path.name}" for path in (folder / "data").glob("*.csv"))]
-    tables = {name: (folder / name).read_text(encoding="utf-8") for name in names}
+    # A spreadsheet that has saved a table puts a mark before it.
+    tables = {name: (folder / name).read_text(encoding="utf-8-sig") for name in names}
     (folder / "figures").mkdir(exist_ok=True)
     for figure in figures_of(tables):
         for width in WIDTHS:

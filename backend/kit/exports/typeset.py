@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +21,20 @@ _LATEX: Mapping[str, str] = {
     "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$",
     "−": "$-$", "–": "--", "·": r"$\cdot$", "×": r"$\times$", "→": r"$\to$", "±": r"$\pm$", "≥": r"$\geq$",
     "≤": r"$\leq$", "\u00a0": "~", "\u202f": r"\,", "…": r"\dots{}",
-    "|": r"\textbar{}",
+    "|": r"\textbar{}", "\u2009": r"\,", "\u2011": "-", "\u200b": "", "\ufeff": "", "′": "$'$",
+}  # fmt: skip
+# What pdflatex has in its mathematics alone.
+_MATHEMATICS: Mapping[str, str] = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ϵ": "epsilon", "ζ": "zeta",
+    "η": "eta", "θ": "theta", "ϑ": "vartheta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu",
+    "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "ς": "varsigma", "τ": "tau", "υ": "upsilon",
+    "φ": "varphi", "ϕ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "∆": "Delta",
+    "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon", "Φ": "Phi", "Ψ": "Psi",
+    "Ω": "Omega", "∞": "infty", "≈": "approx", "≠": "neq", "≡": "equiv", "∼": "sim", "∝": "propto", "∈": "in",
+    "∉": "notin", "⊂": "subset", "∪": "cup", "∩": "cap", "∅": "emptyset", "∑": "sum", "∏": "prod",
+    "√": "surd", "∫": "int", "∂": "partial", "∇": "nabla", "⊕": "oplus", "⊗": "otimes", "∘": "circ",
+    "⇒": "Rightarrow", "⇐": "Leftarrow", "↔": "leftrightarrow", "↦": "mapsto", "ℓ": "ell", "∗": "ast",
+    "‖": "|", "⟨": "langle", "⟩": "rangle",
 }  # fmt: skip
 _TYPST = re.compile(r"([\\#$*_`<>@~\[\]=/+-])")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~&])")
@@ -99,7 +113,14 @@ def in_latex(text: str) -> str:
     """Text as LaTeX prints it; a file is UTF-8."""
     # After the end of a row a star, or a bracket, would be taken for an option of it.
     before = "{}" if text.startswith(("[", "*")) else ""
-    return before + "".join(_LATEX.get(letter, letter) for letter in _one_line(text))
+    composed = unicodedata.normalize("NFC", _one_line(text))  # pdflatex has no combining marks
+    return before + "".join(map(_letter_in_latex, composed))
+
+
+def _letter_in_latex(letter: str) -> str:
+    if name := _MATHEMATICS.get(letter):
+        return rf"$\{name}$"
+    return _LATEX.get(letter, letter)
 
 
 def _latex(table: Typeset) -> str:

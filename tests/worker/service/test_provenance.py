@@ -107,6 +107,20 @@ def test_of_large_changes_the_beginning_is_read(tmp_path: Path, committed: bool)
     assert len(found.changes) <= sources.MAX_CHANGES + 1
 
 
+def test_changes_in_another_encoding_are_not_taken_for_whole(tmp_path: Path) -> None:
+    """Text in a database is Unicode: a letter that is none is lost, and `git apply` refuses the rest."""
+    git(tmp_path, "init", "-q")
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9 1\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "First")
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9 2\n")
+
+    found = sources.checkout(tmp_path)
+
+    assert found is not None
+    assert found.is_cut
+
+
 def test_git_that_does_not_answer_holds_no_training_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
