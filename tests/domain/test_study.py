@@ -242,6 +242,28 @@ def test_a_series_is_judged_by_its_seeds_and_not_where_they_agree_exactly() -> N
     assert (same.verdict, same.tests[0].low, same.tests[0].value) == ("undecided", None, 2.0)
 
 
+@pytest.mark.parametrize(
+    ("test", "b"),
+    [
+        ({"of": "a", "measure": "reliance/cost", "bar": 0.05}, 0.0),
+        ({"of": "a", "minus": "b", "measure": "accuracy/token"}, 0.1),
+    ],
+)
+def test_an_interval_of_a_difference_of_shares_ends_at_100_percent(test: dict[str, Any], b: float) -> None:
+    there = Known(
+        {
+            Training(name, seed): finished(**{test["measure"]: value})
+            for name, values in (("a", (0.72, 0.98)), ("b", (b, b)))
+            for seed, value in enumerate(values)
+        }
+    )
+    result = only(design(**claim(test)), there)
+    (of_test,) = result.tests
+    assert of_test.high == 1.0
+    assert result.verdict == "undecided"  # two seeds: the other end is far away
+    assert all(sample.mean and (sample.mean.high or 0.0) <= 1.0 for sample in of_test.samples)
+
+
 def test_a_share_on_which_all_seeds_agree_is_as_sure_as_so_many_trials() -> None:
     found = design(**claim({"of": "a", "measure": "accuracy/exact", "comparison": ">=", "bar": 0.25}))
     there = Known({Training("a", seed): finished(**{"accuracy/exact": 1.0}) for seed in (0, 1)})
@@ -339,7 +361,8 @@ def test_students_quantile_of_another_confidence(freedom: int, quantile: float) 
 
 
 def test_a_difference_of_higher_confidence_is_wider() -> None:
-    a, b = [[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]], [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    a = [[1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
+    b = [[0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]]
     usual, wide = crossed_difference(a, b), crossed_difference(a, b, 0.99)
     assert wide.low < usual.low
     assert wide.mean == usual.mean

@@ -109,6 +109,12 @@ class Test(_Part):
         return parse(self.measure)
 
     @property
+    def range(self) -> tuple[float, float]:
+        """Within what its value can lie: that of a difference is twice as wide."""
+        low, high = self.measured.first.range
+        return (low, high) if self.minus is None else (low - high, high - low)
+
+    @property
     def is_score(self) -> bool:
         """Whether it is of tasks solved, rather than of a recorded series."""
         return bool(self.measured.first.k)
@@ -323,9 +329,7 @@ def _rules_of_test(field: str, test: Test, study: Study) -> Iterator[FieldProble
     if not test.is_score and any(split(sample)[1] for sample in test.samples):
         message = f"is {test.measure}, which a training records: measurements have scores alone."
         yield FieldProblem(f"{field}.measure", message, "Name the configuration without a measurement.")
-    low, high = measure.first.range
-    if test.minus is not None:
-        low, high = low - high, high - low
+    low, high = test.range
     if not low <= test.bar <= high:
         message = f"must lie in {low:g} to {high:g}, not {shown(test.bar)}."
         yield FieldProblem(f"{field}.bar", message)
