@@ -262,10 +262,9 @@ def _asked(
     if choice not in chosen:
         chosen[choice] = _tasks(session, run, asked)
     set_name, tasks = chosen[choice]
-    section = asked.section(parse_experiment(run.config))
-    config = parse_experiment(run.config | {"evaluation": section | {"sets": [{"name": set_name}]}})
-    _check_rules(config)
-    _check_intervention(asked.intervention, config, tasks)
+    config = checked(parse_experiment(run.config), asked, set_name)
+    if asked.intervention == Intervention.SWAPPED and len(tasks) < 2:
+        raise _invalid("intervention", "a swapped context needs at least two tasks.")
     key = {
         "run_id": run.id,
         "set_name": set_name,
@@ -316,6 +315,17 @@ def _queued(
     return evaluation.id
 
 
+def checked(config: ExperimentConfig, asked: EvaluationRequest, set_name: str) -> ExperimentConfig:
+    """The config of a run with what is asked of it in its evaluation section. InvalidInput names the field
+    that cannot be used with such weights, whichever they are."""
+    section = asked.section(config) | {"sets": [{"name": set_name}]}
+    evaluated = parse_experiment(config.model_dump(mode="json") | {"evaluation": section})
+    _check_rules(evaluated)
+    if asked.intervention in OF_DEMONSTRATIONS and isinstance(evaluated.model, TrmModel):
+        raise _invalid("intervention", "TRM reads no demonstrations.", "Choose one of its context.")
+    return evaluated
+
+
 def _check_rules(config: ExperimentConfig) -> None:
     """InvalidInput where views, or the training's augmentations, turn trained rules into those evaluated."""
     problems = [
@@ -324,14 +334,6 @@ def _check_rules(config: ExperimentConfig) -> None:
     ]
     if problems:
         raise InvalidInput("The evaluation was not started.", problems=problems)
-
-
-def _check_intervention(kind: Intervention, config: ExperimentConfig, tasks: Sequence[Task]) -> None:
-    """InvalidInput where it would change nothing, or needs what is not there."""
-    if kind in OF_DEMONSTRATIONS and isinstance(config.model, TrmModel):
-        raise _invalid("intervention", "TRM reads no demonstrations.", "Choose one of its context.")
-    if kind == Intervention.SWAPPED and len(tasks) < 2:
-        raise _invalid("intervention", "a swapped context needs at least two tasks.")
 
 
 def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str], is_result: bool) -> Evaluation:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
 from backend.db.session import reading_scope, session_scope
+from backend.domain.experiment import SeededStart
 from backend.domain.study import Design, Scoring, Study, Training, check, parse_study, plan
 from backend.domain.study.definition import MAX_HOURS, NOT_VALID
 from backend.evaluation import service as evaluations
@@ -94,6 +95,7 @@ def _design(study: Study, scale: str) -> Design:
         raise invalid(NOT_STARTED, "scale", f"unknown scale {scale!r}.", one_of(scale, study.scales))
     design = Design(study, scale)
     check(design)
+    _check_measurements(design)
     return design
 
 
@@ -255,12 +257,29 @@ def _cancel(session: Session, found: Standing, reason: str, done: Step) -> None:
                 evaluations.cancel(session, scored.evaluation)
 
 
+def _check_measurements(design: Design) -> None:
+    """InvalidInput for options with which the weights cannot be evaluated, before hours are spent on them."""
+    problems: list[FieldProblem] = []
+    for sample in design.measured:
+        asked = design.request(sample, design.scale.rounds[0].tasks)
+        try:
+            evaluations.checked(design.configs[sample.configuration], asked, sample.set_name)
+        except InvalidInput as error:
+            for each in error.problems:
+                path = each.field.removeprefix("evaluation.")
+                field = f"measurements.{sample.measurement}.options.{path}".rstrip(".")
+                problems.append(FieldProblem(field, f"for {sample.configuration}: {each.message}", each.hint))
+    if problems:
+        raise InvalidInput(NOT_VALID, problems=problems)
+
+
 def _check_sets(session: Session, design: Design) -> None:
     """InvalidInput where a config names a set that does not exist."""
     problems: list[FieldProblem] = []
     for name, config in design.configs.items():
-        if design.start_of(name) is not None:  # it starts from a run that does not exist yet
-            continue
+        if design.start_of(name) is not None:  # the run that it starts from does not exist yet
+            training = config.training.model_copy(update={"initialise_from": SeededStart()})
+            config = config.model_copy(update={"training": training})
         try:
             check_names(session, config)
         except InvalidInput as error:

@@ -288,6 +288,27 @@ def test_what_cannot_be_started_names_the_field(engine: Engine) -> None:
         studies.get(session, "nosuchstud")
 
 
+def test_what_would_be_refused_after_hours_of_training_is_refused_at_the_start(engine: Engine) -> None:
+    changed = raw()
+    changed["measurements"]["gradient"]["options"] = {"search": {"kind": "gradient", "stepz": 5}}
+    with session_scope(engine) as session, pytest.raises(InvalidInput) as error:
+        studies.create(session, parse_study(changed), "mine", "small")
+    (problem,) = error.value.problems
+    assert (problem.field, problem.hint) == (
+        "measurements.gradient.options.search.stepz",
+        "Did you mean 'steps'?",
+    )
+    assert problem.message.startswith("for b: ")
+
+    changed = raw()
+    later = {"title": "C", "starts_from": {"configuration": "a"}, "scales": {"small": {"seconds": 100}}}
+    changed["configurations"]["c"] = later | {"overrides": {"data": {"training_sets": ["their"]}}}
+    with session_scope(engine) as session, pytest.raises(InvalidInput) as error:
+        studies.create(session, parse_study(changed), "mine", "small")
+    assert [problem.field for problem in error.value.problems] == ["configurations.c"]
+    assert "unknown task set 'their'" in error.value.problems[0].message
+
+
 def test_a_cancelled_evaluation_is_told_of(engine: Engine) -> None:
     study_id = start(engine, claims=raw()["claims"][1:])
     for run_id in studies.advance(engine).queued:
