@@ -26,6 +26,7 @@ from backend.domain.study import (
 )
 from backend.domain.study.planning import ALL_DECIDED, BLOCKED, OUT_OF_TIME, OVER_BUDGET
 from backend.kit.errors import InvalidInput
+from backend.kit.text import problems
 from backend.study import library
 
 SET, TASKS = "arc-agi-1/evaluation", 20
@@ -131,6 +132,29 @@ def test_a_file_says_null_as_text_in_overrides_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("toml", "problem"),
+    [
+        ("a.overrides.begin = 2026-01-31", "a.overrides.begin: must not be a date or a time: 2026-01-31."),
+        ("a.list = [07:32:00]", "a.list.0: must not be a date or a time: 07:32:00."),
+        ('title = "\\u0000"', "title: has a control character (U+0000)."),
+        (f"a = {'[' * 40}{']' * 40}", "is nested too deeply: at most 32"),
+        (f"a = {'[' * 9000}{']' * 9000}", "is nested too deeply: at most 32"),
+    ],
+)
+def test_what_a_file_can_hold_and_no_study_can_is_refused(toml: str, problem: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        from_toml(toml)
+    assert problem in str(error.value.problems[0])
+
+
+def test_texts_of_a_study_may_have_several_lines() -> None:
+    """Also where its file goes to a lab elsewhere: `problems` is what looks at a request."""
+    read = from_toml('''about = """two\nlines"""\n[[claims]]\nwould_change = "one\\ntwo"''')
+    assert read["about"] == "two\nlines"
+    assert problems({"study": read}) == []
+
+
+@pytest.mark.parametrize(
     ("changes", "problem"),
     [
         ({"scale": {}}, "scale: unknown field. Did you mean 'scales'?"),
@@ -145,6 +169,7 @@ def test_a_file_says_null_as_text_in_overrides_alone() -> None:
         ),
         (claim({"of": "a", "bar": 1.5}), "claims.0.tests.0.bar: must lie in 0 to 1, not 1.5."),
         (claim({"of": "a", "comparison": ">=", "bar": 0}), "claims.0.tests.0.bar: is met by every value."),
+        (claim({"of": "a", "comparison": ">", "bar": 1}), "claims.0.tests.0.bar: is met by no value."),
         (claim(), "claims.0.tests: "),
         ({"measurements": {"gradient": GRADIENT | {"seconds": {}}}}, "measurements.gradient.seconds.small"),
     ],
@@ -176,6 +201,18 @@ def test_what_no_run_could_be_is_refused_before_the_first_one() -> None:
     fields = [problem.field for problem in error.value.problems]
     assert fields[0] == "configurations.b"
     assert {"measurements.gradient.options.set", "measurements.gradient.options.views"} <= set(fields)
+
+
+def test_a_test_compares_scores_of_one_set() -> None:
+    configurations = raw()["configurations"]
+    configurations["b"]["overrides"] = {"evaluation": {"sets": [{"name": "arc-agi-2/evaluation"}]}}
+    with pytest.raises(InvalidInput) as error:
+        check(design(configurations=configurations, **claim({"of": "a", "minus": "b"})))
+    (problem,) = error.value.problems
+    assert str(problem) == (
+        "claims.0.tests.0.measure: compares scores of different sets: a on arc-agi-1/evaluation and b on "
+        "arc-agi-2/evaluation. Name one set: pass@1 on SET."
+    )
 
 
 def test_a_claim_is_judged_when_a_round_is_complete_and_not_before() -> None:
