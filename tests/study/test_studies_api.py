@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.kit.format import NBSP
+from backend.study import paper
+from backend.study.views import ClaimView, SampleView, TestView
 from tests.support.records.studied import STUDY, TASKS, record_study
 
 
@@ -148,6 +150,25 @@ def test_a_claim_is_drawn_and_everything_comes_as_an_archive(client: httpx.Clien
         names = set(archive.namelist())
     assert {"tables/caching-claims.tex", "tables/caching-claims.md", "study.json", "README.md"} <= names
     assert "data/claim-learns.csv" in names
+
+
+def test_a_share_below_zero_is_inside_its_figure() -> None:
+    """What another task's context costs may be less than nothing."""
+    sample = SampleView.model_construct(
+        sample="a",
+        title="A",
+        mean=-0.02,
+        low=-0.1,
+        high=0.06,
+        seeds=[0, 1],
+        values=[-0.01, -0.03],
+        tasks=None,
+    )
+    test = TestView.model_construct(measure="reliance/cost", unit="share", samples=[sample])
+    claim = ClaimView.model_construct(name="reliance", claim="It relies", verdict="undecided", tests=[test])
+    figure = paper.figure(claim)
+    assert figure
+    assert figure.axes.x == (-0.1, 1.0)
 
 
 @pytest.mark.parametrize(
