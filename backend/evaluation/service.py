@@ -31,6 +31,7 @@ from backend.lifecycle import service as runs
 from backend.run_view import scores as run_scores
 from backend.runs import checkpoints
 from backend.runs import queries as run_rows
+from backend.runs.events import BY_USER
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
 from backend.scores import job_queries as jobs
@@ -149,8 +150,9 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     return get(session, evaluation_id)
 
 
-def stop(session: Session, evaluation_id: int) -> bool:
-    """The same, without a trace of who asked for it; whether nobody had before."""
+def stop(session: Session, evaluation_id: int, reason: str = "") -> bool:
+    """The same, without a trace of who asked for it; whether nobody had before. `reason`: why the lab itself
+    stops it, which becomes its cause; empty: a person asked."""
     found = jobs.lock(session, evaluation_id)
     if found is None:
         raise Conflict(
@@ -160,11 +162,12 @@ def stop(session: Session, evaluation_id: int) -> bool:
     if evaluation.status not in ACTIVE:
         raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be cancelled.")
     is_first = evaluation.status != RunStatus.CANCELLING
-    text = "is to be cancelled by the user"
+    text = f"is to be cancelled: {reason}" if reason else "is to be cancelled by the user"
     transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.CANCELLING, text)
+    if is_first:
+        job.status_cause = reason or BY_USER
     if not jobs.live_shares(session, evaluation_id):
         waiting = (RunStatus.QUEUED, RunStatus.CANCELLING)
-        job.status_cause = "cancelled by the user"
         transition_evaluation(session, evaluation, waiting, RunStatus.CANCELLED, job.status_cause)
     session.flush()
     return is_first
