@@ -330,6 +330,19 @@ def test_a_failed_run_blocks_its_claims_and_says_which() -> None:
     assert not results[0].is_open
 
 
+def test_samples_without_a_task_in_common_say_so() -> None:
+    """As those of two canvases, of which each takes the tasks that fit."""
+    found = design(**claim({"of": "a", "minus": "b"}))
+    there = known({"a": [20, 20], "b": [1, 1]})
+    others = Scored("finished", 1, 10.0, ranks={f"other{number}": [1] for number in range(TASKS)})
+    scorings = {
+        work: others if work.sample.configuration == "b" else of for work, of in there.scorings.items()
+    }
+    apart = Known(there.trainings, scorings)
+    assert only(found, apart).trouble == "No task was scored for every sample and seed: a and b."
+    assert plan(found, apart, 1.0).over == BLOCKED
+
+
 def test_runs_come_seed_by_seed_and_evaluations_once_there_are_weights() -> None:
     found = design()
     assert list(plan(found, Known(workers=2), 1).work) == [Training("a", 0), Training("b", 0)]

@@ -192,6 +192,15 @@ def _trouble(design: Design, claim: Claim, of_round: Round, known: Known) -> str
                 if scored and scored.state == "failed":
                     named = f"Evaluation {scored.evaluation}" if scored.evaluation else "An evaluation"
                     return f"{named} of {sample.configuration}, seed {seed}: {_cause(scored)}."
+        done = [
+            scored.ranks.keys()
+            for sample in samples
+            for seed in range(of_round.seeds)
+            if (scored := known.scorings.get(Scoring(sample, seed, of_round.tasks)))
+            and scored.state == "finished"
+        ]
+        if len(done) == len(samples) * of_round.seeds > 0 and not _common([set(tasks) for tasks in done]):
+            return f"No task was scored for every sample and seed: {' and '.join(test.samples)}."
         for name in test.samples if not test.is_score else ():
             for seed in range(of_round.seeds):
                 trained = known.trainings.get(Training(split(name)[0], seed))
