@@ -13,8 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.kit.format import NBSP
-from backend.study import paper
-from backend.study.views import ClaimView, SampleView, TestView
+from backend.study import paper, views
 from tests.support.records.studied import STUDY, TASKS, record_study
 
 
@@ -154,7 +153,7 @@ def test_a_claim_is_drawn_and_everything_comes_as_an_archive(client: httpx.Clien
 
 def test_a_share_below_zero_is_inside_its_figure() -> None:
     """What another task's context costs may be less than nothing."""
-    sample = SampleView.model_construct(
+    sample = views.SampleView.model_construct(
         sample="a",
         title="A",
         mean=-0.02,
@@ -164,8 +163,9 @@ def test_a_share_below_zero_is_inside_its_figure() -> None:
         values=[-0.01, -0.03],
         tasks=None,
     )
-    test = TestView.model_construct(measure="reliance/cost", unit="share", samples=[sample])
-    claim = ClaimView.model_construct(name="reliance", claim="It relies", verdict="undecided", tests=[test])
+    test = views.TestView.model_construct(measure="reliance/cost", unit="share", samples=[sample])
+    facts = {"name": "reliance", "claim": "It relies", "verdict": "undecided"}
+    claim = views.ClaimView.model_construct(tests=[test], **facts)
     figure = paper.figure(claim)
     assert figure
     assert figure.axes.x == (-0.1, 1.0)
