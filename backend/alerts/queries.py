@@ -127,12 +127,11 @@ def drop_message(session: Session, message_id: int, key: str) -> None:
     session.execute(delete(Message).where(Message.id == message_id, Message.key == key))
 
 
-def drop_old(session: Session, subscription_id: int, before: float, untried: bool) -> int:
-    """Give up what was tried in vain and happened before, and what was never tried as well if `untried`; how
-    many."""
-    old = delete(Message).where(Message.subscription_id == subscription_id, Message.happened_at < before)
-    if not untried:
-        old = old.where(Message.attempts > 0)
+def drop_old(session: Session, subscription_id: int, before: float, tries: int) -> int:
+    """Give up what happened before and was tried at least so often in vain; how many."""
+    old = delete(Message).where(
+        Message.subscription_id == subscription_id, Message.happened_at < before, Message.attempts >= tries
+    )
     return cast(CursorResult[Any], session.execute(old)).rowcount
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.comparison.service import Solved, TaskMatrix, Variation
 from backend.domain.crossed import CrossedDifference, Table, unpaired_difference
+from backend.domain.intervals import DIFFERENCE
 from backend.domain.measurement import Protocol
 from backend.domain.statistics import Difference, Mean, holm, mean_of_shares, task_scores
 from backend.kit.format import counted, interval, percent
@@ -222,9 +223,7 @@ def _pair(a: Replicates, b: Replicates) -> VariationPair:
     view = VariationPairView(
         a=_view(a, tasks),
         b=_view(b, tasks),
-        difference=DifferenceView(
-            mean=difference.mean, low=max(difference.low, -1.0), high=min(difference.high, 1.0)
-        ),
+        difference=DifferenceView(mean=difference.mean, low=difference.low, high=difference.high),
         n=len(tasks),
         more_a=[task for task, (mine, other) in shares.items() if mine > other],
         more_b=[task for task, (mine, other) in shares.items() if other > mine],
@@ -247,7 +246,7 @@ def difference_of(a: Table, b: Table) -> CrossedDifference:
     n = len(a[0])
     if n == 1:
         of_a, of_b = (math.fsum(row[0] for row in side) / len(side) for side in (a, b))
-        return CrossedDifference(of_a - of_b, -1.0, 1.0, 1.0)
+        return CrossedDifference(of_a - of_b, *DIFFERENCE, 1.0)
     found = unpaired_difference(a, b)
     return replace(found, p_value=max(found.p_value, min(1.0, 2.0 ** (1 - n))))
 

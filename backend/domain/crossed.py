@@ -6,7 +6,8 @@ evaluation of medical images are crossed in the same way, and the interval here 
 variance of the mean from a two-way analysis of variance, with the degrees of freedom of Hillis (2007),
 Statistics in Medicine 26, 596-619. Where seeds scatter it is Student's interval over the seeds, which three
 seeds that happen to agree in sign do not make narrow; where they do not it is that of the tasks. Where
-neither do, as where no task tells the sides apart, it is as wide as n tasks leave open (Wilson 1927).
+neither do, as where no task tells the sides apart, it is as wide as n tasks leave open (Wilson 1927). Scores
+are shares, so no interval of their difference passes -1 or 1.
 
 There are two designs. Seeds are *paired* where row s of both sides is one training, or two with the same seed
 on the same data: the table of differences is analysed. They are *unpaired* where two configurations were
@@ -20,11 +21,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backend.domain.intervals import DIFFERENCE, within
 from backend.domain.statistics import CONFIDENCE, Difference, student_t, t_p_value, unseen_share
 
 MAX_FREEDOM = 1000  # degrees of freedom beyond which Student's t is the normal distribution
 
-Table = Sequence[Sequence[float]]  # (seeds, tasks)
+Table = Sequence[Sequence[float]]  # (seeds, tasks): shares of a task solved
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,11 @@ def _estimated(tables: Sequence[Table], confidence: float = CONFIDENCE) -> Cross
         total, freedom = tasks / n, min(n - 1, MAX_FREEDOM)
     if not total:
         room = unseen_share(n, confidence)
-        return CrossedDifference(mean, mean - room, mean + room, 0.0 if mean else 1.0)
+        return CrossedDifference(mean, *within(mean - room, mean + room, DIFFERENCE), 0.0 if mean else 1.0)
     error = math.sqrt(total)
     half = student_t(freedom, confidence) * error
-    return CrossedDifference(mean, mean - half, mean + half, t_p_value(mean / error, freedom))
+    ends = within(mean - half, mean + half, DIFFERENCE)
+    return CrossedDifference(mean, *ends, t_p_value(mean / error, freedom))
 
 
 def _with_seeds(sides: Sequence[_Scatter], tasks: float, freedom: int, n: int) -> tuple[float, int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from backend.domain.intervals import NORMAL, wilson_interval
+from backend.domain.intervals import DIFFERENCE, NORMAL, SHARE, UNBOUNDED, Bounds, wilson_interval, within
 from backend.domain.records import Score
 
 MAX = sys.float_info.max
@@ -34,9 +34,12 @@ class Mean:
     high: float | None
 
 
-def mean_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Mean | None:
+def mean_of(
+    values: Sequence[float], confidence: float = CONFIDENCE, bounds: Bounds = UNBOUNDED
+) -> Mean | None:
     """The mean of independent values with Student's interval, which takes them to scatter normally.
 
+    No end of it passes the `bounds` of the values, unless one of the values does, as a script may log it.
     None where there are no values. A value that is no finite number makes the mean NaN or infinite, without
     an interval: it is a value, and no mean leaves it out.
     """
@@ -52,7 +55,9 @@ def mean_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Mean | N
         return Mean(n, values[0], None, None)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in scaled) / (n - 1))
     half = student_t(n - 1, confidence) * deviation / math.sqrt(n)
-    low, high = (min(max(end / scale, -MAX), MAX) for end in (mean - half, mean + half))
+    low, high = within((mean - half) / scale, (mean + half) / scale, (-MAX, MAX))
+    if bounds[0] <= min(values) and max(values) <= bounds[1]:
+        low, high = within(low, high, bounds)
     return Mean(n, mean / scale, low, high)
 
 
@@ -97,6 +102,16 @@ def mean_of_shares(
         return found
     low, high = wilson_interval(found.mean * effective, effective, z)
     return Mean(found.n, found.mean, min(low, found.mean), max(high, found.mean))  # but for rounding
+
+
+def mean_over_seeds(
+    values: Sequence[float], bounds: Bounds, trials: int | None = None, confidence: float = CONFIDENCE
+) -> Mean | None:
+    """The mean of values that lie within `bounds`, with an interval that does: of shares `mean_of_shares`, of
+    others `mean_of`. None without values."""
+    if bounds == SHARE:
+        return mean_of_shares(values, trials, confidence)
+    return mean_of(values, confidence, bounds)
 
 
 @cache
@@ -230,7 +245,7 @@ def paired_bootstrap(
     n = len(differences)
     if len(set(differences)) == 1:  # every resample is the same
         room = unseen_share(n)
-        return Difference(differences[0], max(-1.0, differences[0] - room), min(1.0, differences[0] + room))
+        return Difference(differences[0], *within(differences[0] - room, differences[0] + room, DIFFERENCE))
     telling = [each for each in differences if each]  # ties add nothing: only how many are drawn matters
     draw = random.Random(seed)
     counts = _binomial_table(n, len(telling) / n)

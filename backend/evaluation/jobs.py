@@ -21,6 +21,7 @@ from backend.domain.arc.votes import added, cost_of_adaptation, tally
 from backend.domain.records import EvaluationSummary, TestOutcome
 from backend.evaluation import outcomes as predictions
 from backend.kit.format import worker_name
+from backend.runs.events import BY_USER
 from backend.runs.status import MAX_ATTEMPTS, RunStatus
 from backend.scores import job_queries as rows
 from backend.scores import queries as evaluation_rows
@@ -268,12 +269,13 @@ def _end(session: Session, held: Share, cause: str) -> RunStatus | None:
 
 def _settle(session: Session, evaluation: Evaluation, job: EvaluationJob, cause: str) -> RunStatus:
     """What the job is once one of its shares has ended."""
-    by_user, again = "cancelled by the user", f"waits again: {cause or 'work is left'}"
+    again = f"waits again: {cause or 'work is left'}"
+    why = BY_USER if job.traceback else job.status_cause or BY_USER  # as `service.stop` noted it
     if rows.live_shares(session, evaluation.id):
         if evaluation.status == RunStatus.RUNNING and cause:
             job.status_cause, job.dispatched_at = cause, None
-    elif transition_evaluation(session, evaluation, (RunStatus.CANCELLING,), RunStatus.CANCELLED, by_user):
-        job.status_cause = by_user
+    elif transition_evaluation(session, evaluation, (RunStatus.CANCELLING,), RunStatus.CANCELLED, why):
+        job.status_cause = why
     elif transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.QUEUED, again):
         job.status_cause, job.dispatched_at = cause, None
     session.flush()

@@ -31,6 +31,7 @@ from backend.lifecycle import service as runs
 from backend.run_view import scores as run_scores
 from backend.runs import checkpoints
 from backend.runs import queries as run_rows
+from backend.runs.events import BY_USER
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
 from backend.scores import job_queries as jobs
@@ -149,8 +150,9 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     return get(session, evaluation_id)
 
 
-def stop(session: Session, evaluation_id: int) -> bool:
-    """The same, without a trace of who asked for it; whether nobody had before."""
+def stop(session: Session, evaluation_id: int, reason: str = "") -> bool:
+    """The same, without a trace of who asked for it; whether nobody had before. `reason`: why the lab itself
+    stops it, which becomes its cause; empty: a person asked."""
     found = jobs.lock(session, evaluation_id)
     if found is None:
         raise Conflict(
@@ -160,11 +162,12 @@ def stop(session: Session, evaluation_id: int) -> bool:
     if evaluation.status not in ACTIVE:
         raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be cancelled.")
     is_first = evaluation.status != RunStatus.CANCELLING
-    text = "is to be cancelled by the user"
+    text = f"is to be cancelled: {reason}" if reason else "is to be cancelled by the user"
     transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.CANCELLING, text)
+    if is_first:
+        job.status_cause = reason or BY_USER
     if not jobs.live_shares(session, evaluation_id):
         waiting = (RunStatus.QUEUED, RunStatus.CANCELLING)
-        job.status_cause = "cancelled by the user"
         transition_evaluation(session, evaluation, waiting, RunStatus.CANCELLED, job.status_cause)
     session.flush()
     return is_first
@@ -262,10 +265,9 @@ def _asked(
     if choice not in chosen:
         chosen[choice] = _tasks(session, run, asked)
     set_name, tasks = chosen[choice]
-    section = asked.section(parse_experiment(run.config))
-    config = parse_experiment(run.config | {"evaluation": section | {"sets": [{"name": set_name}]}})
-    _check_rules(config)
-    _check_intervention(asked.intervention, config, tasks)
+    config = checked(parse_experiment(run.config), asked, set_name)
+    if asked.intervention == Intervention.SWAPPED and len(tasks) < 2:
+        raise _invalid("intervention", "a swapped context needs at least two tasks.")
     key = {
         "run_id": run.id,
         "set_name": set_name,
@@ -316,6 +318,17 @@ def _queued(
     return evaluation.id
 
 
+def checked(config: ExperimentConfig, asked: EvaluationRequest, set_name: str) -> ExperimentConfig:
+    """The config of a run with what is asked of it in its evaluation section. InvalidInput names the field
+    that cannot be used with such weights, whichever they are."""
+    section = asked.section(config) | {"sets": [{"name": set_name}]}
+    evaluated = parse_experiment(config.model_dump(mode="json") | {"evaluation": section})
+    _check_rules(evaluated)
+    if asked.intervention in OF_DEMONSTRATIONS and isinstance(evaluated.model, TrmModel):
+        raise _invalid("intervention", "TRM reads no demonstrations.", "Choose one of its context.")
+    return evaluated
+
+
 def _check_rules(config: ExperimentConfig) -> None:
     """InvalidInput where views, or the training's augmentations, turn trained rules into those evaluated."""
     problems = [
@@ -324,14 +337,6 @@ def _check_rules(config: ExperimentConfig) -> None:
     ]
     if problems:
         raise InvalidInput("The evaluation was not started.", problems=problems)
-
-
-def _check_intervention(kind: Intervention, config: ExperimentConfig, tasks: Sequence[Task]) -> None:
-    """InvalidInput where it would change nothing, or needs what is not there."""
-    if kind in OF_DEMONSTRATIONS and isinstance(config.model, TrmModel):
-        raise _invalid("intervention", "TRM reads no demonstrations.", "Choose one of its context.")
-    if kind == Intervention.SWAPPED and len(tasks) < 2:
-        raise _invalid("intervention", "a swapped context needs at least two tasks.")
 
 
 def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str], is_result: bool) -> Evaluation:

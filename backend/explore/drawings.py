@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
 
-from backend.domain.statistics import average, mean_of
+from backend.domain.statistics import average, mean_over_seeds
 from backend.explore import scales
 from backend.explore.scales import SYMBOLS, Axis, Key, text
 from backend.explore.service import Point, counted_once
@@ -110,7 +110,9 @@ def drawn_scatter(
 def _mean_mark(group: Sequence[Point], x: Axis, y: Axis, style: Style) -> tuple[str, list[str]]:
     first = group[0]
     once = counted_once(group)
-    of_y = mean_of([number for point in once if (number := point.number(y.name)) is not None])
+    of_y = mean_over_seeds(
+        [number for point in once if (number := point.number(y.name)) is not None], scales.bounds(y.name)
+    )
     assert of_y is not None, "whoever is placed has a number there"
     at = first.values.get(x.name)
     if not x.choices:

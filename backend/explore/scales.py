@@ -12,11 +12,12 @@ from itertools import pairwise
 import numpy as np
 
 from backend.charts import scale, tick_labels
+from backend.domain.intervals import UNBOUNDED, Bounds
 from backend.domain.looks import HUES, look_of
 from backend.kit.expressions import looks_like_one
 from backend.kit.filters.tree import Value, finite
 from backend.kit.format import NO_VALUE, counted, significant
-from backend.runs_table.cells import text_of, unit_of
+from backend.runs_table.cells import bounds_of, text_of, unit_of
 
 MAX_CHOICES = 24  # on an axis: further ones share the last place
 OTHER = "other"
@@ -31,6 +32,11 @@ def text(name: str, value: Value) -> str:
     if looks_like_one(name) and isinstance(value, int | float) and not isinstance(value, bool):
         return significant(float(value))
     return text_of(name, value)
+
+
+def bounds(name: str) -> Bounds:
+    """Within what the values under a name or an expression lie."""
+    return UNBOUNDED if looks_like_one(name) else bounds_of(name)
 
 
 @dataclass(frozen=True)

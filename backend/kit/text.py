@@ -17,7 +17,9 @@ MAX_DEPTH = 32  # objects and lists inside one another
 MAX_PROBLEMS = 20  # as many are named at once
 NOT_FINITE = "must be a finite number, at most 1.8e308."
 # Fields in which people write lines, and configs of other programs, which are theirs.
-MULTI_LINE = frozenset({"notes", "text", "claim", "cause", "changes", "config", "config_json"})
+MULTI_LINE = frozenset(
+    {"notes", "text", "claim", "about", "would_change", "cause", "changes", "config", "config_json"}
+)
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")

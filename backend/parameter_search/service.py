@@ -361,7 +361,7 @@ def _subject(group: RunGroup) -> Subject:
 
 def _trial(found: Standing, at: int, first_seed: int) -> TrialView:
     row, trial, search = found.trial_rows[at], found.trials[at], found.search
-    reached, report = trial.estimate(search.is_share), row.outcome.get("report")
+    reached, report = trial.estimate(search.bounds), row.outcome.get("report")
     estimate = _estimate(reached, search) if reached else None
     if estimate is None and report:
         estimate = _estimate(Estimate(**report["own"]), search, report["step"])

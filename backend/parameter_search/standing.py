@@ -157,7 +157,7 @@ class _Runs:
             curves = series.of_runs(self._session, known_ids, names, MIN_POINTS, last=step)
             values = [_summary(curves[each].get(self._term.series), self._term) for each in known_ids]
         finite = [each for each in values if each is not None and math.isfinite(each.value)]
-        return estimate(finite, self.search.is_share) if len(finite) == len(run_ids) else None
+        return estimate(finite, self.search.bounds) if len(finite) == len(run_ids) else None
 
     def _read(self, run_ids: Sequence[str]) -> None:
         found = list(run_rows.several(self._session, run_ids).values()) if run_ids else []

@@ -10,6 +10,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from backend.domain import metrics
+from backend.domain.intervals import SHARE, Bounds
 from backend.domain.measurement import Protocol
 from backend.kit.boundary import Broken, shielded
 from backend.kit.clock import clock
@@ -175,6 +176,11 @@ def unit_of(name: str) -> Unit:
     if name == "duration":
         return "seconds"
     return metrics.metric(metric_of(name)[0]).unit
+
+
+def bounds_of(name: str) -> Bounds:
+    """Within what values of this name lie."""
+    return SHARE if name in PASSES else metrics.metric(metric_of(name)[0]).bounds
 
 
 def text_of(name: str, value: Value) -> str:

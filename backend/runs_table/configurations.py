@@ -13,12 +13,13 @@ from backend.domain.config.messages import shown
 from backend.domain.config.problems import flatten
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import complete, is_choice, is_shared
+from backend.domain.intervals import UNBOUNDED
 from backend.domain.seeds import configuration_of, repeats
-from backend.domain.statistics import Mean, average, mean_of, mean_of_shares
+from backend.domain.statistics import Mean, average, mean_over_seeds
 from backend.groups.views import told
 from backend.kit.boundary import Broken, shielded
 from backend.kit.filters.tree import Value, in_order
-from backend.kit.format import NBSP, NO_VALUE, percent, significant, solved
+from backend.kit.format import NBSP, NO_VALUE, significant, solved
 from backend.kit.lists import quoted
 from backend.run_view.filter_names import PASSES
 from backend.run_view.seeds import LINE_NAMES, counted_lines, not_counted
@@ -28,6 +29,7 @@ from backend.runs_table.cells import (
     MEASURED,
     Cell,
     Column,
+    bounds_of,
     delta_of,
     differences_of,
     is_number,
@@ -199,11 +201,8 @@ def _mean_cell(
 
 def _mean(values: RunValues, lines: Sequence[RunLine], name: str) -> Mean | None:
     """Over the runs that have a number; of shares with an interval that stays within 0 to 100 %."""
-    numbers = _numbers(values, lines, name)
-    if unit_of(name) != "share":
-        return mean_of(numbers)
     tasks = [n for _, n in _scores(lines, name)] if name in PASSES else []
-    return mean_of_shares(numbers, max(tasks, default=None))
+    return mean_over_seeds(_numbers(values, lines, name), bounds_of(name), max(tasks, default=None))
 
 
 def _scores(lines: Sequence[RunLine], name: str) -> list[tuple[float, int]]:
@@ -257,15 +256,19 @@ def _numbers(values: RunValues, lines: Sequence[RunLine], name: str) -> list[flo
 
 def mean_text(name: str, mean: Mean) -> str:
     """A mean over seeds with its 95 % interval and how many there are: `37.5 % [21.0 to 57.4], n=2`."""
-    if unit_of(name) == "share":  # the interval is not symmetric
-        limits = "" if mean.low is None or mean.high is None else _limits(100 * mean.low, 100 * mean.high)
-        return f"{percent(mean.mean)}{limits}, n={mean.n}"
-    half = "" if mean.low is None else f"{NBSP}±{NBSP}{text_of(name, mean.mean - mean.low)}"
-    return f"{text_of(name, mean.mean)}{half}, n={mean.n}"
+    interval = ""
+    if mean.low is not None and mean.high is not None:
+        if unit_of(name) == "share":
+            interval = _limits(f"{100 * mean.low:.1f}", f"{100 * mean.high:.1f}")
+        elif bounds_of(name) == UNBOUNDED:
+            interval = f"{NBSP}±{NBSP}{text_of(name, mean.mean - mean.low)}"
+        else:  # it may end at a bound, and is not symmetric then
+            interval = _limits(text_of(name, mean.low), text_of(name, mean.high))
+    return f"{text_of(name, mean.mean)}{interval}, n={mean.n}"
 
 
-def _limits(low: float, high: float) -> str:
-    return f" [{low:.1f}{NBSP}to{NBSP}{high:.1f}]"
+def _limits(low: str, high: str) -> str:
+    return f" [{low}{NBSP}to{NBSP}{high}]"
 
 
 def _common_name(names: Sequence[str]) -> str:

@@ -32,6 +32,7 @@ BODY = json_body(
     {"$ref": "#/components/schemas/NewStudy"},
     the_discussion={"study": "discussion", "scale": "laptop", "hours": 1.5},
 )
+MAX_NAME = 40  # characters
 PREVIEW = json_body({"$ref": "#/components/schemas/Unstarted"}, the_discussion={"study": "discussion"})
 
 
@@ -39,7 +40,7 @@ class NewStudy(Input):
     """A study, at one of its scales."""
 
     study: Any = Field(description="Name of one that comes with the lab, or its definition as an object.")
-    name: str = Field("", max_length=40, description="Of a definition; empty: study.")
+    name: str = Field("", max_length=MAX_NAME, description="Of a definition; empty: study.")
     scale: str = Field("laptop", max_length=40, description="One of the study's scales.")
     hours: float | None = Field(None, description="Budget, by the clock; null: that of the scale.")
     project: str = Field("", description="Project of its runs; empty: none.", examples=["arc-2"])
@@ -49,7 +50,7 @@ class Unstarted(Input):
     """A study that is only read."""
 
     study: Any = Field(description="Name of one that comes with the lab, or its definition as an object.")
-    name: str = Field("", max_length=40, description="Of a definition; empty: study.")
+    name: str = Field("", max_length=MAX_NAME, description="Of a definition; empty: study.")
     scale: str = Field("", max_length=40, description="One of the study's scales; empty: its first.")
 
 

@@ -57,7 +57,9 @@ def start(
 
     path = Path(study)
     if path.suffix == ".toml" or path.is_file():
-        body = api.NewStudy(study=_read(path), name=path.stem, scale=scale, hours=hours, project=project)
+        body = api.NewStudy(
+            study=_read(path), name=path.stem[: api.MAX_NAME], scale=scale, hours=hours, project=project
+        )
     else:
         body = api.NewStudy(study=study, scale=scale, hours=hours, project=project)
     view = call(api.create_study, body=body)
@@ -104,7 +106,7 @@ def show(
 
     path = Path(study)
     if path.suffix == ".toml" or path.is_file():
-        body = api.Unstarted(study=_read(path), name=path.stem, scale=scale)
+        body = api.Unstarted(study=_read(path), name=path.stem[: api.MAX_NAME], scale=scale)
     elif study in call(api.list_studies, limit=1).available:
         body = api.Unstarted(study=study, scale=scale)
     else:

@@ -45,17 +45,14 @@ class StudyPage(Context):
     sheets = ("study",)
 
     study: StudyView
-    configurations: Mapping[str, Sequence[StudyRunView]]  # title -> its runs by seed
+    configurations: Sequence[Sequence[StudyRunView]]  # the runs of each, by seed
     drawings: Mapping[str, Sequence[Drawing]]  # name of a claim -> of its tests
 
     @classmethod
     def of(cls, study: StudyView) -> StudyPage:
         """The page of a study as it stands."""
-        runs: dict[str, list[StudyRunView]] = {}
-        for run in study.runs:
-            runs.setdefault(run.title, []).append(run)
         drawings = {claim.name: [drawn(test) for test in claim.tests] for claim in study.claims}
-        return cls(study, runs, drawings)
+        return cls(study, study.by_configuration, drawings)
 
     @property
     def page_title(self) -> str:

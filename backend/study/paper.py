@@ -12,7 +12,7 @@ from backend.kit.exports.figures import Axes, Figure, Look, archive, check_insta
 from backend.kit.exports.table_files import File, LongFile
 from backend.kit.exports.typeset import ENDINGS, MEDIA_TYPES, Cell, Row, Typeset, Typesetting, typeset
 from backend.kit.format import NO_VALUE, counted, percent
-from backend.study.views import ClaimView, SampleView, StudyRunView, StudyView
+from backend.study.views import ClaimView, SampleView, StudyView
 
 TYPESETTINGS: tuple[Typesetting, ...] = ("latex", "typst", "markdown")
 REDRAW = "`python redraw.py` draws the figures again from the CSV files beside it; it needs matplotlib.\n"
@@ -73,7 +73,8 @@ def figure(claim: ClaimView) -> Figure | None:
         (look.key, sample.mean, sample.low, sample.high, _basis(sample))
         for look, sample in zip(looks, samples, strict=True)
     ]
-    axes = Axes("share (%)", (0.0, 1.0), unit="share")
+    ends = (end for sample in samples for end in (sample.mean, sample.low) if end is not None)
+    axes = Axes("share (%)", (min(0.0, *ends), 1.0), unit="share")  # what a swapped context costs may be less
     note = f"{claim.verdict}. Mean and 95 % interval over seeds."
     return Figure(f"claim-{file_stem(claim.name)}", claim.claim, "bars", axes, looks, BARS_HEAD, data, note)
 
@@ -157,12 +158,9 @@ def _section(claim: ClaimView) -> Iterator[str]:
 
 
 def _runs(study: StudyView) -> Iterator[str]:
-    by_title: dict[str, list[StudyRunView]] = {}
-    for run in study.runs:
-        by_title.setdefault(run.title, []).append(run)
-    for title, runs in by_title.items():
+    for runs in study.by_configuration:
         seeds = ", ".join(str(run.seed) for run in runs if run.state == "finished")
-        yield f"| {_cell(title)} | {seeds} | {sum(run.seconds for run in runs):,.0f} s |"
+        yield f"| {_cell(runs[0].title)} | {seeds} | {sum(run.seconds for run in runs):,.0f} s |"
 
 
 def _line(text: str) -> str:

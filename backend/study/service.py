@@ -6,6 +6,7 @@ web server: it locks the row of the study, looks, and does all of it or nothing.
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,10 +17,11 @@ from sqlalchemy.orm import Session
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
 from backend.db.session import reading_scope, session_scope
-from backend.domain.study import Design, Scoring, Study, Training, check, parse_study, plan
+from backend.domain.experiment import SeededStart
+from backend.domain.study import Design, Scoring, Study, Training, check, plan
 from backend.domain.study.definition import MAX_HOURS, NOT_VALID
 from backend.evaluation import service as evaluations
-from backend.kit.errors import Conflict, EtrmError, FieldProblem, InvalidInput
+from backend.kit.errors import Conflict, EtrmError, FieldProblem, InvalidInput, Unavailable
 from backend.kit.problems import invalid, one_of, unknown_id
 from backend.lifecycle import limits
 from backend.lifecycle import service as runs
@@ -34,6 +36,7 @@ from backend.study.tables import StudyEvaluation, StudyRow, StudyRun
 from backend.study.views import Status, StudyOutline, StudySummary, StudyView
 from backend.web.visitor import who
 
+log = logging.getLogger(__name__)
 NOT_STARTED = "The study was not started."
 STOPPED = "Stopped by the user."
 BEAT = 15.0  # seconds after which the time that was spent is written down, though nothing else is due
@@ -94,6 +97,7 @@ def _design(study: Study, scale: str) -> Design:
         raise invalid(NOT_STARTED, "scale", f"unknown scale {scale!r}.", one_of(scale, study.scales))
     design = Design(study, scale)
     check(design)
+    _check_measurements(design)
     return design
 
 
@@ -109,7 +113,7 @@ def find(session: Session, limit: int = 50) -> list[StudySummary]:
     """Studies, newest first."""
     now = time.time()
     return [
-        shown.summary(row, parse_study(row.definition).title, standing.spent(row, now))
+        shown.summary(row, str(row.definition.get("title", row.name)), standing.spent(row, now))
         for row in rows.newest(session, limit)
     ]
 
@@ -125,8 +129,8 @@ def stop(session: Session, study_id: str) -> StudyView:
 
 
 def resume(session: Session, study_id: str, hours: float | None = None) -> StudyView:
-    """Continue a study that is not running, with another budget where `hours` are given. Conflict where it
-    runs."""
+    """Continue a study that is not running, with another budget where `hours` are given: what it stopped
+    itself as they were spent is resumed. Conflict where it runs, or as many runs wait as may."""
     row = _held(session, study_id)
     if row.status == "running":
         raise Conflict(f"Study {study_id} is running.", "Stop it first to give it another budget.")
@@ -134,18 +138,28 @@ def resume(session: Session, study_id: str, hours: float | None = None) -> Study
         row.hours = _checked_hours(hours)
     row.status, row.cause, row.ended_at = "running", "", None
     row.looked_at, row.revision = time.time(), row.revision + 1
+    session.flush()
+    found = standing.load(session, study_id)
+    if found and row.hours * 3600 > row.spent:
+        _resume_stopped(session, found)
     audit.note(session, Action.RESUMED, _subject(row))
     session.flush()
     return get(session, study_id)
 
 
 def advance(engine: Engine) -> Step:
-    """Do what is due in every running study. Without one it is a single query."""
+    """Do what is due in every running study. One that fails is logged, and holds up no other. Without one it
+    is a single query."""
     with reading_scope(engine) as session:
         ids = rows.running_ids(session)
     done = Step()
     for study_id in ids:
-        advance_one(engine, study_id, done)
+        try:
+            advance_one(engine, study_id, done)
+        except Unavailable as error:
+            log.warning("Study %s waits for the database: %s", study_id, error)
+        except Exception:
+            log.exception("study %s was not continued", study_id)
     return done
 
 
@@ -157,7 +171,7 @@ def advance_one(engine: Engine, study_id: str, done: Step) -> None:
             return
         due = plan(found.design, found.known, found.row.hours)
         is_idle = not (due.work or due.cancel or due.over)
-        if is_idle and time.time() - (found.row.looked_at or 0.0) < BEAT:
+        if is_idle and 0 <= time.time() - (found.row.looked_at or 0.0) < BEAT:  # a clock may be set back
             return
     own = Step()
     with session_scope(engine) as session:
@@ -247,20 +261,53 @@ def _cancel(session: Session, found: Standing, reason: str, done: Step) -> None:
         run = run_rows.get(session, trained.run_id) if trained.run_id else None
         if trained.state == "active" and run:
             with suppress(Conflict):  # it ended this moment
-                runs.stop(session, run, f"study {found.row.id}: {reason}")
+                runs.stop(session, run, f"{_own(found.row)}{reason}")
                 done.stopped.append(run.id)
     for scored in found.known.scorings.values():
         if scored.state == "active" and scored.evaluation is not None:
             with suppress(Conflict):
-                evaluations.cancel(session, scored.evaluation)
+                evaluations.stop(session, scored.evaluation, f"{_own(found.row)}{reason}")
+
+
+def _resume_stopped(session: Session, found: Standing) -> None:
+    """Queue again what the study itself stopped as its hours were spent; the sweep tells workers of it."""
+    own = _own(found.row)
+    for trained in found.known.trainings.values():
+        if trained.state == "failed" and trained.run_id and trained.cause.startswith(own):
+            runs.resume(session, trained.run_id)
+    for scored in found.known.scorings.values():
+        if scored.state == "failed" and scored.evaluation is not None and scored.cause.startswith(own):
+            evaluations.resume(session, scored.evaluation)
+
+
+def _own(row: StudyRow) -> str:
+    """What the cause begins with of what the study itself stopped."""
+    return f"study {row.id}: "
+
+
+def _check_measurements(design: Design) -> None:
+    """InvalidInput for options with which the weights cannot be evaluated, before hours are spent on them."""
+    problems: list[FieldProblem] = []
+    for sample in design.measured:
+        asked = design.request(sample, design.scale.rounds[0].tasks)
+        try:
+            evaluations.checked(design.configs[sample.configuration], asked, sample.set_name)
+        except InvalidInput as error:
+            for each in error.problems:
+                path = each.field.removeprefix("evaluation.")
+                field = f"measurements.{sample.measurement}.options.{path}".rstrip(".")
+                problems.append(FieldProblem(field, f"for {sample.configuration}: {each.message}", each.hint))
+    if problems:
+        raise InvalidInput(NOT_VALID, problems=problems)
 
 
 def _check_sets(session: Session, design: Design) -> None:
     """InvalidInput where a config names a set that does not exist."""
     problems: list[FieldProblem] = []
     for name, config in design.configs.items():
-        if design.start_of(name) is not None:  # it starts from a run that does not exist yet
-            continue
+        if design.start_of(name) is not None:  # the run that it starts from does not exist yet
+            training = config.training.model_copy(update={"initialise_from": SeededStart()})
+            config = config.model_copy(update={"training": training})
         try:
             check_names(session, config)
         except InvalidInput as error:

@@ -224,7 +224,7 @@ def _sample(test: Test, result: SampleResult) -> SampleView:
         if mean.low is not None and mean.high is not None:
             interval = f" {_interval(measure, mean.low, mean.high)}"
         of_tasks = f" of {counted(result.tasks, 'task')}" if result.tasks else ""
-        words = f"{number(measure, mean.mean)}{interval}, {counted(mean.n, 'seed')}{of_tasks}"
+        words = f"{_signed(measure, mean.mean)}{interval}, {counted(mean.n, 'seed')}{of_tasks}"
     seeds = sorted(result.values)
     return SampleView(
         sample=result.sample,

@@ -180,6 +180,14 @@ class StudyView(StudySummary):
     active: int = Field(description="Runs and evaluations that wait or run now.")
 
     @property
+    def by_configuration(self) -> list[list[StudyRunView]]:
+        """The runs of each configuration; two of them may have one title."""
+        runs: dict[str, list[StudyRunView]] = {}
+        for run in self.runs:
+            runs.setdefault(run.configuration, []).append(run)
+        return list(runs.values())
+
+    @property
     def counts(self) -> dict[str, int]:
         """Verdict -> how many claims have it, the decided first."""
         order: tuple[Verdict, ...] = ("supported", "refuted", "undecided")

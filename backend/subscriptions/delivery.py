@@ -33,7 +33,7 @@ from backend.subscriptions.service import Target
 log = logging.getLogger(__name__)
 AT_ONCE = 8  # subscriptions that are served at the same time
 FIRST_PAUSE, MAX_PAUSE = 10.0, 3600.0  # seconds before the next try; each is twice the one before
-GIVEN_UP_AFTER = 24 * 3600.0  # seconds since it happened, for what was tried in vain
+GIVEN_UP_AFTER = 24 * 3600.0  # seconds since it happened, for what was tried in vain as often as below
 DAY_OF_FAILURES = 32  # in a row: their pauses take a day
 HELD = 30.0  # seconds for which a try is its process's: longer than any channel takes
 MAX_ERROR = 500  # characters of an answer that are kept
@@ -126,7 +126,8 @@ def _note(session: Session, subscription_id: int, attempt: _Try, sent: Sent, now
     failed = {"error": sent.answer[:MAX_ERROR], "error_at": now, "retry_at": now + attempt.pause}
     rows.change_subscription(session, subscription_id, **failed)
     is_dead = attempt.failures >= DAY_OF_FAILURES  # a try an hour would never come to what waits behind
-    given_up = rows.drop_old(session, subscription_id, now - GIVEN_UP_AFTER, untried=is_dead)
+    tries = 0 if is_dead else DAY_OF_FAILURES  # the lab may have been off for most of that day
+    given_up = rows.drop_old(session, subscription_id, now - GIVEN_UP_AFTER, tries)
     if given_up:
         rows.note_given_up(session, subscription_id, given_up)
     if sent.is_gone:

@@ -48,6 +48,19 @@ def test_three_seeds_that_agree_in_sign_do_not_decide_by_that() -> None:
     assert found.p_value > 0.05
 
 
+def test_no_interval_of_a_difference_passes_what_a_difference_can_be() -> None:
+    """Two seeds that lie far apart: Student's t of one degree of freedom is 12.7, of two 4.3."""
+    a, b = [[1.0] * 12, [0.5] * 12], [[0.0] * 12] * 2
+    paired, unpaired = crossed_difference(a, b), unpaired_difference(a, b)
+    assert (paired.low, paired.mean, paired.high) == (-1.0, 0.75, 1.0)
+    assert (unpaired.mean, unpaired.high) == (0.75, 1.0)
+    assert unpaired.low == pytest.approx(0.75 - 4.3026527 * 0.25, abs=1e-6)
+    assert min(paired.p_value, unpaired.p_value) > 0.05
+    none = crossed_difference([[1.0] * 12] * 2, b)
+    assert (none.mean, none.high) == (1.0, 1.0)
+    assert none.low == pytest.approx(1 - 0.2424940, abs=1e-6)  # Wilson's upper end of 0 of 12
+
+
 TABLES = st.tuples(st.integers(2, 5), st.integers(2, 12), st.integers(0, 2**32 - 1))
 
 
@@ -68,7 +81,9 @@ def test_it_is_the_analysis_of_variance_of_the_textbook(drawn: tuple[int, int, i
 
     assert found.mean == pytest.approx(table.mean(), abs=1e-12)
     half = (found.high - found.low) / 2
-    assert 1.95 * variance**0.5 <= half * (1 + 1e-6) + 1e-9
+    assert -1 <= found.low <= found.mean <= found.high <= 1
+    if found.low > -1 and found.high < 1:  # neither end was cut
+        assert 1.95 * variance**0.5 <= half * (1 + 1e-6) + 1e-9
     assert half <= 12.71 * variance**0.5 + 1e-9
     assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low), abs=1e-12)
     assert found.is_decided == (found.p_value < 0.05)

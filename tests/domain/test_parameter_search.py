@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backend.domain.config.presets import quick
-from backend.domain.intervals import wilson_interval
+from backend.domain.intervals import SHARE, wilson_interval
 from backend.domain.parameter_search import (
     Estimate,
     ParameterSearch,
@@ -116,10 +116,10 @@ def test_runs_of_a_trial_differ_in_seed_and_name_alone() -> None:
 
 
 def test_a_score_has_the_interval_of_its_tasks_and_several_that_of_the_groups_page() -> None:
-    one = estimate([Value(0.25, 32)], True)
+    one = estimate([Value(0.25, 32)], SHARE)
     assert one
     assert (one.low, one.high) == wilson_interval(8, 32)
-    two = estimate([Value(0.25, 32), Value(0.5, 32)], True)
+    two = estimate([Value(0.25, 32), Value(0.5, 32)], SHARE)
     pooled = mean_of_shares([0.25, 0.5], 32)
     assert two
     assert pooled
@@ -128,9 +128,9 @@ def test_a_score_has_the_interval_of_its_tasks_and_several_that_of_the_groups_pa
 
 def test_what_says_nothing_of_its_scatter_has_no_interval() -> None:
     for values in ([0.4], [0.4, 0.4]):
-        found = estimate([Value(each) for each in values], True)
+        found = estimate([Value(each) for each in values], SHARE)
         assert found == Estimate(len(values), 0.4, None, None)
-    assert estimate([], True) is None
+    assert estimate([], SHARE) is None
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_trial_gets_its_next_seed_only_while_it_overlaps_the_best() -> None:
         "pass@1 is 20.0 % [13.3 % to 28.9 %] over 1 seed, "
     )
     assert "wholly below that of trial 1: 51.0 %" in pruned.reason.replace("\u202f", " ")
-    assert pruned.result == estimate([Value(0.2, 100)], True)
+    assert pruned.result == estimate([Value(0.2, 100)], SHARE)
 
 
 def test_fewer_tasks_leave_the_same_share_undecided() -> None:

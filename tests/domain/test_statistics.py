@@ -17,6 +17,7 @@ from backend.domain.statistics import (
     mcnemar_exact,
     mean_of,
     mean_of_shares,
+    mean_over_seeds,
     paired_bootstrap,
     pass_at,
     pass_curve,
@@ -44,6 +45,20 @@ def test_a_mean_has_the_interval_of_its_scatter() -> None:
     assert (found.n, found.mean) == (4, 2.5)
     half = 3.1824463 * 1.2909944 / 2  # t, deviation, square root of n
     assert (found.low, found.high) == pytest.approx((2.5 - half, 2.5 + half))
+
+
+def test_an_interval_ends_where_its_values_can_end() -> None:
+    """Student's half width of these three is 0.24 (scipy.stats.ttest_1samp, version 1.17.1)."""
+    values = [0.72, 0.79, 0.91]
+    free, cut = mean_of(values), mean_of(values, bounds=(-1.0, 1.0))
+    assert free is not None
+    assert free.high is not None
+    assert free.high > 1
+    assert cut == Mean(3, free.mean, free.low, 1.0)
+    assert mean_over_seeds(values, (-1.0, 1.0)) == cut
+    assert mean_over_seeds(values, (0.0, 1.0), 8) == mean_of_shares(values, 8)
+    logged = [0.98, 1.02]  # a script may log what no share is
+    assert mean_of(logged, bounds=(-1.0, 1.0)) == mean_of(logged)
 
 
 def test_one_value_has_no_interval_and_none_no_mean() -> None:

@@ -26,6 +26,7 @@ from backend.domain.study import (
 )
 from backend.domain.study.planning import ALL_DECIDED, BLOCKED, OUT_OF_TIME, OVER_BUDGET
 from backend.kit.errors import InvalidInput
+from backend.kit.text import problems
 from backend.study import library
 
 SET, TASKS = "arc-agi-1/evaluation", 20
@@ -131,6 +132,29 @@ def test_a_file_says_null_as_text_in_overrides_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("toml", "problem"),
+    [
+        ("a.overrides.begin = 2026-01-31", "a.overrides.begin: must not be a date or a time: 2026-01-31."),
+        ("a.list = [07:32:00]", "a.list.0: must not be a date or a time: 07:32:00."),
+        ('title = "\\u0000"', "title: has a control character (U+0000)."),
+        (f"a = {'[' * 40}{']' * 40}", "is nested too deeply: at most 32"),
+        (f"a = {'[' * 9000}{']' * 9000}", "is nested too deeply: at most 32"),
+    ],
+)
+def test_what_a_file_can_hold_and_no_study_can_is_refused(toml: str, problem: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        from_toml(toml)
+    assert problem in str(error.value.problems[0])
+
+
+def test_texts_of_a_study_may_have_several_lines() -> None:
+    """Also where its file goes to a lab elsewhere: `problems` is what looks at a request."""
+    read = from_toml('''about = """two\nlines"""\n[[claims]]\nwould_change = "one\\ntwo"''')
+    assert read["about"] == "two\nlines"
+    assert problems({"study": read}) == []
+
+
+@pytest.mark.parametrize(
     ("changes", "problem"),
     [
         ({"scale": {}}, "scale: unknown field. Did you mean 'scales'?"),
@@ -145,6 +169,7 @@ def test_a_file_says_null_as_text_in_overrides_alone() -> None:
         ),
         (claim({"of": "a", "bar": 1.5}), "claims.0.tests.0.bar: must lie in 0 to 1, not 1.5."),
         (claim({"of": "a", "comparison": ">=", "bar": 0}), "claims.0.tests.0.bar: is met by every value."),
+        (claim({"of": "a", "comparison": ">", "bar": 1}), "claims.0.tests.0.bar: is met by no value."),
         (claim(), "claims.0.tests: "),
         ({"measurements": {"gradient": GRADIENT | {"seconds": {}}}}, "measurements.gradient.seconds.small"),
     ],
@@ -176,6 +201,18 @@ def test_what_no_run_could_be_is_refused_before_the_first_one() -> None:
     fields = [problem.field for problem in error.value.problems]
     assert fields[0] == "configurations.b"
     assert {"measurements.gradient.options.set", "measurements.gradient.options.views"} <= set(fields)
+
+
+def test_a_test_compares_scores_of_one_set() -> None:
+    configurations = raw()["configurations"]
+    configurations["b"]["overrides"] = {"evaluation": {"sets": [{"name": "arc-agi-2/evaluation"}]}}
+    with pytest.raises(InvalidInput) as error:
+        check(design(configurations=configurations, **claim({"of": "a", "minus": "b"})))
+    (problem,) = error.value.problems
+    assert str(problem) == (
+        "claims.0.tests.0.measure: compares scores of different sets: a on arc-agi-1/evaluation and b on "
+        "arc-agi-2/evaluation. Name one set: pass@1 on SET."
+    )
 
 
 def test_a_claim_is_judged_when_a_round_is_complete_and_not_before() -> None:
@@ -242,6 +279,28 @@ def test_a_series_is_judged_by_its_seeds_and_not_where_they_agree_exactly() -> N
     assert (same.verdict, same.tests[0].low, same.tests[0].value) == ("undecided", None, 2.0)
 
 
+@pytest.mark.parametrize(
+    ("test", "b"),
+    [
+        ({"of": "a", "measure": "reliance/cost", "bar": 0.05}, 0.0),
+        ({"of": "a", "minus": "b", "measure": "accuracy/token"}, 0.1),
+    ],
+)
+def test_an_interval_of_a_difference_of_shares_ends_at_100_percent(test: dict[str, Any], b: float) -> None:
+    there = Known(
+        {
+            Training(name, seed): finished(**{test["measure"]: value})
+            for name, values in (("a", (0.72, 0.98)), ("b", (b, b)))
+            for seed, value in enumerate(values)
+        }
+    )
+    result = only(design(**claim(test)), there)
+    (of_test,) = result.tests
+    assert of_test.high == 1.0
+    assert result.verdict == "undecided"  # two seeds: the other end is far away
+    assert all(sample.mean and (sample.mean.high or 0.0) <= 1.0 for sample in of_test.samples)
+
+
 def test_a_share_on_which_all_seeds_agree_is_as_sure_as_so_many_trials() -> None:
     found = design(**claim({"of": "a", "measure": "accuracy/exact", "comparison": ">=", "bar": 0.25}))
     there = Known({Training("a", seed): finished(**{"accuracy/exact": 1.0}) for seed in (0, 1)})
@@ -269,6 +328,19 @@ def test_a_failed_run_blocks_its_claims_and_says_which() -> None:
     results = judged(design(), Known(trainings, there.scorings))
     assert results[0].trouble == "Run run9 (b, seed 0): out of memory."
     assert not results[0].is_open
+
+
+def test_samples_without_a_task_in_common_say_so() -> None:
+    """As those of two canvases, of which each takes the tasks that fit."""
+    found = design(**claim({"of": "a", "minus": "b"}))
+    there = known({"a": [20, 20], "b": [1, 1]})
+    others = Scored("finished", 1, 10.0, ranks={f"other{number}": [1] for number in range(TASKS)})
+    scorings = {
+        work: others if work.sample.configuration == "b" else of for work, of in there.scorings.items()
+    }
+    apart = Known(there.trainings, scorings)
+    assert only(found, apart).trouble == "No task was scored for every sample and seed: a and b."
+    assert plan(found, apart, 1.0).over == BLOCKED
 
 
 def test_runs_come_seed_by_seed_and_evaluations_once_there_are_weights() -> None:
@@ -339,7 +411,8 @@ def test_students_quantile_of_another_confidence(freedom: int, quantile: float) 
 
 
 def test_a_difference_of_higher_confidence_is_wider() -> None:
-    a, b = [[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]], [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    a = [[1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
+    b = [[0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]]
     usual, wide = crossed_difference(a, b), crossed_difference(a, b, 0.99)
     assert wide.low < usual.low
     assert wide.mean == usual.mean

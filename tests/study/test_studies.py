@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from backend.data import service as datasets
 from backend.db.session import reading_scope, session_scope
@@ -22,6 +23,7 @@ from backend.runs import checkpoints
 from backend.runs.status import RunStatus
 from backend.scores import queries as evaluation_rows
 from backend.scores.transition import transition_evaluation
+from backend.study import paper
 from backend.study import service as studies
 from backend.study.tables import StudyRow
 from backend.study.views import StudyView
@@ -169,6 +171,16 @@ def test_a_study_runs_what_its_claims_need_and_ends_with_verdicts(engine: Engine
     assert names == [f"mine · {name} · seed {seed}" for name in "ab" for seed in (0, 1)]
 
 
+def test_two_configurations_of_one_title_stay_two(engine: Engine) -> None:
+    configurations = raw()["configurations"]
+    configurations["b"]["title"] = "A"
+    study_id = start(engine, configurations=configurations)
+    studies.advance(engine)
+    view = read(engine, study_id)
+    assert [[run.configuration for run in runs] for runs in view.by_configuration] == [["a"] * 2, ["b"] * 2]
+    assert paper.report(view).content.decode().count("\n| A | ") == 2
+
+
 def test_the_trainings_own_evaluation_is_not_computed_again(engine: Engine) -> None:
     start(engine, claims=raw()["claims"][:1])
     for run_id in studies.advance(engine).queued:
@@ -262,6 +274,41 @@ def test_a_spent_budget_stops_what_runs(engine: Engine) -> None:
     assert {run_of(engine, run_id).status for run_id in queued} == {"cancelled"}
 
 
+def test_more_hours_resume_what_the_study_stopped_itself(engine: Engine) -> None:
+    """A training and an evaluation are stopped as the hours are spent; a person cancelled another."""
+    study_id = start(engine)
+    a0, a1, b0, b1 = sorted(studies.advance(engine).queued, key=lambda each: run_of(engine, each).name)
+    train(engine, b0)
+    (searched,) = studies.advance(engine).evaluations
+    with session_scope(engine) as session:
+        runs.request_cancel(session, a1)
+        row = session.get(StudyRow, study_id)
+        assert row
+        row.spent = 3600.0
+    assert set(studies.advance(engine).stopped) == {a0, b1}
+    spent = "The budget of hours is spent: give it more to continue."
+    with reading_scope(engine) as session:
+        assert evaluations.get(session, searched).status_cause == f"study {study_id}: {spent}"
+    with session_scope(engine) as session:
+        studies.resume(session, study_id)  # without more hours there is nothing to go on with
+    assert studies.advance(engine).stopped == []
+
+    with session_scope(engine) as session:
+        assert studies.resume(session, study_id, 2.0).active == 3
+    assert {each: run_of(engine, each).status for each in (a0, a1, b1)} == {
+        a0: "queued",
+        a1: "cancelled",
+        b1: "queued",
+    }
+    for run_id in (a0, b1):
+        train(engine, run_id)
+    score(engine, searched)
+    to_the_end(engine, study_id)
+    better, guided = read(engine, study_id).claims
+    assert guided.verdict == "supported"
+    assert f"Run {a1} (a, seed 1): cancelled by the user" in better.trouble
+
+
 def test_time_in_which_no_server_looked_is_not_spent(engine: Engine) -> None:
     study_id = start(engine)
     with session_scope(engine) as session:
@@ -269,6 +316,30 @@ def test_time_in_which_no_server_looked_is_not_spent(engine: Engine) -> None:
         assert row
         row.looked_at = (row.looked_at or 0.0) - 7200.0
     assert read(engine, study_id).hours_spent == pytest.approx(60 / 3600, abs=0.01)
+
+
+def test_time_is_spent_after_the_clock_was_set_back(engine: Engine) -> None:
+    study_id = start(engine)
+    studies.advance(engine)
+    with session_scope(engine) as session:
+        row = session.get(StudyRow, study_id)
+        assert row
+        row.looked_at = (row.looked_at or 0.0) + 7200.0
+    studies.advance(engine)  # nothing is due, but the time has to count again from now on
+    with reading_scope(engine) as session:
+        row = session.get(StudyRow, study_id)
+        assert row
+        assert row.looked_at is not None
+        assert row.looked_at <= time.time()
+
+
+def test_a_study_that_this_release_cannot_read_holds_up_no_other(engine: Engine) -> None:
+    broken, sound = start(engine), start(engine)
+    with session_scope(engine) as session:
+        session.execute(update(StudyRow).where(StudyRow.id == broken).values(id="0000000000", definition={}))
+    assert len(studies.advance(engine).queued) == len(read(engine, sound).runs) == 4
+    with reading_scope(engine) as session:
+        assert {each.id for each in studies.find(session)} == {"0000000000", sound}
 
 
 def test_what_cannot_be_started_names_the_field(engine: Engine) -> None:
@@ -286,6 +357,27 @@ def test_what_cannot_be_started_names_the_field(engine: Engine) -> None:
     assert error.value.problems[0].field == "configurations.a"
     with reading_scope(engine) as session, pytest.raises(NotFound):
         studies.get(session, "nosuchstud")
+
+
+def test_what_would_be_refused_after_hours_of_training_is_refused_at_the_start(engine: Engine) -> None:
+    changed = raw()
+    changed["measurements"]["gradient"]["options"] = {"search": {"kind": "gradient", "stepz": 5}}
+    with session_scope(engine) as session, pytest.raises(InvalidInput) as error:
+        studies.create(session, parse_study(changed), "mine", "small")
+    (problem,) = error.value.problems
+    assert (problem.field, problem.hint) == (
+        "measurements.gradient.options.search.stepz",
+        "Did you mean 'steps'?",
+    )
+    assert problem.message.startswith("for b: ")
+
+    changed = raw()
+    later = {"title": "C", "starts_from": {"configuration": "a"}, "scales": {"small": {"seconds": 100}}}
+    changed["configurations"]["c"] = later | {"overrides": {"data": {"training_sets": ["their"]}}}
+    with session_scope(engine) as session, pytest.raises(InvalidInput) as error:
+        studies.create(session, parse_study(changed), "mine", "small")
+    assert [problem.field for problem in error.value.problems] == ["configurations.c"]
+    assert "unknown task set 'their'" in error.value.problems[0].message
 
 
 def test_a_cancelled_evaluation_is_told_of(engine: Engine) -> None:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.kit.format import NBSP
+from backend.study import paper, views
 from tests.support.records.studied import STUDY, TASKS, record_study
 
 
@@ -148,6 +149,26 @@ def test_a_claim_is_drawn_and_everything_comes_as_an_archive(client: httpx.Clien
         names = set(archive.namelist())
     assert {"tables/caching-claims.tex", "tables/caching-claims.md", "study.json", "README.md"} <= names
     assert "data/claim-learns.csv" in names
+
+
+def test_a_share_below_zero_is_inside_its_figure() -> None:
+    """What another task's context costs may be less than nothing."""
+    sample = views.SampleView.model_construct(
+        sample="a",
+        title="A",
+        mean=-0.02,
+        low=-0.1,
+        high=0.06,
+        seeds=[0, 1],
+        values=[-0.01, -0.03],
+        tasks=None,
+    )
+    test = views.TestView.model_construct(measure="reliance/cost", unit="share", samples=[sample])
+    facts = {"name": "reliance", "claim": "It relies", "verdict": "undecided"}
+    claim = views.ClaimView.model_construct(tests=[test], **facts)
+    figure = paper.figure(claim)
+    assert figure
+    assert figure.axes.x == (-0.1, 1.0)
 
 
 @pytest.mark.parametrize(

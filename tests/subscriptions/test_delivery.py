@@ -148,13 +148,32 @@ def test_a_refused_message_is_tried_again_later_and_later_until_it_arrives(
 def test_what_was_tried_in_vain_for_a_day_is_given_up(engine: Engine, settings: Settings) -> None:
     subscription = subscribe(engine, NOWHERE)
     finish(engine)
+    happened_at = time.time() - delivery.GIVEN_UP_AFTER - 60
     with session_scope(engine) as session:
-        session.execute(update(Message).values(happened_at=time.time() - delivery.GIVEN_UP_AFTER - 60))
-    finish(engine, "young")
+        session.execute(
+            update(Message).values(happened_at=happened_at, attempts=delivery.DAY_OF_FAILURES - 1)
+        )
     assert not deliver_next(engine, settings, subscription)
     state = state_of(engine, subscription)
-    assert (state.given_up, state.waiting) == (1, 1)
+    assert (state.given_up, state.waiting) == (1, 0)
     assert "could not reach the webhook" in state.error
+
+
+def test_a_lab_that_was_off_for_a_weekend_tries_more_than_once(
+    engine: Engine, settings: Settings, receiver: Receiver
+) -> None:
+    """Its network may come up after it: the first try of what happened before fails."""
+    subscription = subscribe(engine, receiver.url)
+    finish(engine)
+    with session_scope(engine) as session:
+        session.execute(update(Message).values(happened_at=time.time() - 3 * delivery.GIVEN_UP_AFTER))
+    receiver.status = 503
+    assert not deliver_next(engine, settings, subscription)
+    end_pause(engine, subscription)
+    receiver.status = 200
+    assert deliver_next(engine, settings, subscription)
+    state = state_of(engine, subscription)
+    assert (state.delivered, state.given_up, state.waiting) == (1, 0, 0)
 
 
 def test_what_waits_for_a_receiver_that_is_gone_does_not_pile_up(engine: Engine, settings: Settings) -> None:

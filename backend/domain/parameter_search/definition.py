@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from backend.domain import metrics
 from backend.domain.config.messages import shown
 from backend.domain.hypothesis.measure import Measure, parse, unknown_series
+from backend.domain.intervals import SHARE, Bounds
 from backend.domain.sweeps import MAX_RUNS, Sweep, parse_sweep
 from backend.domain.sweeps.definition import Axis
 from backend.kit.errors import FieldProblem, InvalidInput
@@ -73,9 +74,14 @@ class ParameterSearch(Model):
         return "lower" if not term.k and metrics.metric(term.series).better == "lower" else "higher"
 
     @property
+    def bounds(self) -> Bounds:
+        """Within what the values of the objective lie."""
+        return self.measure.first.range
+
+    @property
     def is_share(self) -> bool:
-        """Whether its values lie between 0 and 1."""
-        return self.measure.first.range == (0.0, 1.0)
+        """Whether they lie between 0 and 1."""
+        return self.bounds == SHARE
 
     @property
     def runs(self) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from backend.domain.intervals import wilson_interval
-from backend.domain.statistics import mean_of, mean_of_shares
+from backend.domain.intervals import Bounds, wilson_interval
+from backend.domain.statistics import mean_over_seeds
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Estimate:
     high: float | None
 
 
-def estimate(values: Sequence[Value], is_share: bool) -> Estimate | None:
-    """The mean over the seeds of a configuration; None without any.
+def estimate(values: Sequence[Value], bounds: Bounds) -> Estimate | None:
+    """The mean over the seeds of a configuration, whose values lie within bounds; None without any.
 
     One score has Wilson's interval of its tasks, several have that of `mean_of_shares`.
     A recorded series has no interval with one seed, nor where its values are all the same: then nothing is
@@ -41,7 +41,7 @@ def estimate(values: Sequence[Value], is_share: bool) -> Estimate | None:
     counted = max((each for each in tasks if each is not None), default=None)
     if len(numbers) == 1 and tasks[0]:
         return Estimate(1, numbers[0], *wilson_interval(numbers[0] * tasks[0], tasks[0]))
-    mean = mean_of_shares(numbers, counted or None) if is_share else mean_of(numbers)
+    mean = mean_over_seeds(numbers, bounds, counted or None)
     assert mean is not None
     known = mean.low is not None and mean.high is not None and mean.low < mean.high
     return Estimate(mean.n, mean.mean, mean.low if known else None, mean.high if known else None)

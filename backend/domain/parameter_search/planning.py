@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from backend.domain.intervals import Bounds
 from backend.domain.parameter_search.definition import ParameterSearch
 from backend.domain.parameter_search.estimates import Estimate, Value, estimate, is_worse
 from backend.kit.format import NBSP, counted, percent, significant
@@ -46,11 +47,11 @@ class Trial:
     result: Estimate | None = None  # of a trial that is over, as kept
     report: Report | None = None
 
-    def estimate(self, is_share: bool) -> Estimate | None:
+    def estimate(self, bounds: Bounds) -> Estimate | None:
         """Its objective over the seeds that finished."""
         if self.status != "running":
             return self.result
-        return estimate([each.value for each in self.seeds if each.value], is_share)
+        return estimate([each.value for each in self.seeds if each.value], bounds)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def best_of(
     `besides`; `sure`: of those with an interval."""
     candidates: list[tuple[float, Trial]] = []
     for trial in trials:
-        reached = trial.estimate(search.is_share)
+        reached = trial.estimate(search.bounds)
         if trial.number == besides or reached is None or trial.status not in ("running", "complete"):
             continue
         if not sure or reached.low is not None:
@@ -124,7 +125,7 @@ def _ending(trial: Trial, trials: Collection[Trial], search: ParameterSearch) ->
     """How a running trial ends now; None: it does not."""
     if trial.status != "running":
         return None
-    reached = trial.estimate(search.is_share)
+    reached = trial.estimate(search.bounds)
     for seed in trial.seeds:
         if seed.run_id is None or seed.state == "cancelled":
             reason = f"Run {seed.run_id} was cancelled." if seed.run_id else "A run of it was deleted."
@@ -136,7 +137,7 @@ def _ending(trial: Trial, trials: Collection[Trial], search: ParameterSearch) ->
         return _pruned_within(trial, best, reached, search)
     if len(trial.seeds) >= search.seeds:
         return Ending(trial.number, "complete", "", reached)
-    bar = best.estimate(search.is_share) if best else None
+    bar = best.estimate(search.bounds) if best else None
     if reached and best and bar and is_worse(reached, bar, search.better):
         return Ending(trial.number, "pruned", _why(search, reached, best.number, bar), reached)
     return None

@@ -59,6 +59,13 @@ class Design:
         parts = [split(name) for name in test.samples]
         return tuple(Sample(each, of, self.configs[each].set_of(term)) for each, of in parts)
 
+    @property
+    def measured(self) -> list[Sample]:
+        """The samples that take a measurement, each once."""
+        tests = [test for claim in self.study.claims for test in claim.tests if test.is_score]
+        samples = dict.fromkeys(sample for test in tests for sample in self.samples(test))
+        return [sample for sample in samples if sample.measurement]
+
     def start_of(self, name: str) -> str | None:
         """The configuration that this one starts from."""
         start = self._configuration(name).starts_from
@@ -122,15 +129,22 @@ def _problems(design: Design) -> Iterator[FieldProblem]:
         yield from _problems_of_options(f"measurements.{name}.options", measurement.options)
     for place, claim in enumerate(design.study.claims):
         for number, test in enumerate(claim.tests):
+            field = f"claims.{place}.tests.{number}.measure"
+            named: dict[str, str] = {}  # set -> a sample that is scored on it
             for sample in test.samples:
                 config = configs.get(split(sample)[0])
                 if config is None or not test.is_score:
                     continue
                 set_name = config.set_of(test.measured.first)
+                if set_name:
+                    named.setdefault(set_name, sample)
                 if set_name not in [each.name for each in config.evaluation.sets]:
-                    field = f"claims.{place}.tests.{number}.measure"
                     wanted = set_name or "any held-out set"
                     yield FieldProblem(field, f"the config of {sample} does not evaluate {wanted}.")
+            if len(named) > 1:
+                told = " and ".join(f"{sample} on {name}" for name, sample in named.items())
+                hint = f"Name one set: {test.measure} on SET."
+                yield FieldProblem(field, f"compares scores of different sets: {told}.", hint)
 
 
 def _problems_of_options(field: str, options: Mapping[str, Any]) -> Iterator[FieldProblem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 import tomllib
@@ -16,9 +17,11 @@ from backend.domain.published import PUBLISHED
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.model import Model
 from backend.kit.problems import did_you_mean, one_of
+from backend.kit.text import MAX_DEPTH
+from backend.kit.text import problems as text_problems
 
 MAX_SEEDS, MAX_ROUNDS, MAX_AT_ONCE, MAX_CLAIMS, MAX_HOURS = 64, 6, 64, 64, 10_000.0
-MAX_TEXT, MAX_NAMES = 2000, 64
+MAX_TEXT, MAX_NAMES, MAX_TASKS = 2000, 64, 1_000_000
 PLAIN = ""  # the measurement that takes the answer as it is
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _WITH_NULLS = ("overrides", "options")
@@ -36,7 +39,9 @@ class Round(_Part):
     """After so many seeds and tasks the claims are judged."""
 
     seeds: int = Field(ge=2, le=MAX_SEEDS, description="Runs of each configuration, from seed 0 on.")
-    tasks: int | None = Field(None, ge=2, description="The first n tasks in id order; null: all.")
+    tasks: int | None = Field(
+        None, ge=2, le=MAX_TASKS, description="The first n tasks in id order; null: all."
+    )
 
 
 class Scale(_Part):
@@ -109,6 +114,12 @@ class Test(_Part):
         return parse(self.measure)
 
     @property
+    def range(self) -> tuple[float, float]:
+        """Within what its value can lie: that of a difference is twice as wide."""
+        low, high = self.measured.first.range
+        return (low, high) if self.minus is None else (low - high, high - low)
+
+    @property
     def is_score(self) -> bool:
         """Whether it is of tasks solved, rather than of a recorded series."""
         return bool(self.measured.first.k)
@@ -165,8 +176,25 @@ def from_toml(text: str) -> dict[str, Any]:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(NOT_VALID, problems=[FieldProblem("study", f"is not TOML: {error}.")]) from None
+    except RecursionError:
+        message = f"is nested too deeply: at most {MAX_DEPTH} tables and lists inside one another."
+        raise InvalidInput(NOT_VALID, problems=[FieldProblem("study", message)]) from None
+    if problems := [*text_problems(raw), *_dates(raw)]:
+        raise InvalidInput(NOT_VALID, problems=problems)
     read: dict[str, Any] = _with_nulls(raw, False)
     return read
+
+
+def _dates(value: Any, *path: str) -> Iterator[FieldProblem]:
+    """What TOML has and no field of a study, or of a config, takes."""
+    if isinstance(value, datetime.date | datetime.time):
+        yield FieldProblem(".".join(path), f"must not be a date or a time: {value}.", "Write it as a text.")
+    elif isinstance(value, Mapping):
+        for key, member in value.items():
+            yield from _dates(member, *path, key)
+    elif isinstance(value, list):
+        for at, member in enumerate(value):
+            yield from _dates(member, *path, str(at))
 
 
 def _with_nulls(raw: Any, is_inside: bool) -> Any:
@@ -323,14 +351,13 @@ def _rules_of_test(field: str, test: Test, study: Study) -> Iterator[FieldProble
     if not test.is_score and any(split(sample)[1] for sample in test.samples):
         message = f"is {test.measure}, which a training records: measurements have scores alone."
         yield FieldProblem(f"{field}.measure", message, "Name the configuration without a measurement.")
-    low, high = measure.first.range
-    if test.minus is not None:
-        low, high = low - high, high - low
+    low, high = test.range
     if not low <= test.bar <= high:
         message = f"must lie in {low:g} to {high:g}, not {shown(test.bar)}."
         yield FieldProblem(f"{field}.bar", message)
-    elif holds(low, test.comparison, test.bar) and holds(high, test.comparison, test.bar):
-        yield FieldProblem(f"{field}.bar", "is met by every value.", "Choose another bar or comparison.")
+    elif (of_all := holds(low, test.comparison, test.bar)) == holds(high, test.comparison, test.bar):
+        message = f"is met by {'every' if of_all else 'no'} value."
+        yield FieldProblem(f"{field}.bar", message, "Choose another bar or comparison.")
 
 
 def _rules_of_sample(field: str, sample: str, study: Study) -> Iterator[FieldProblem]:

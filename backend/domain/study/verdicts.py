@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from backend.domain.crossed import crossed_difference
 from backend.domain.hypothesis.judge import Verdict, verdict_on_bar
-from backend.domain.statistics import CONFIDENCE, Mean, mean_of, mean_of_shares, task_scores
+from backend.domain.intervals import SHARE, Bounds
+from backend.domain.statistics import Mean, mean_of_shares, mean_over_seeds, task_scores
 from backend.domain.study.configs import Design
 from backend.domain.study.definition import Claim, Round, Test, split
 from backend.domain.study.known import Known, Scored, Scoring, Trained, Training
@@ -131,8 +132,7 @@ def _of_scores(design: Design, test: Test, of_round: Round, known: Known, confid
         value = _share_of(tables[0]) - _share_of(tables[1])
         return TestResult(test, samples, value, None, None, len(seeds), "undecided")
     found = crossed_difference(tables[0], tables[1], confidence)
-    low, high = max(found.low, -1.0), min(found.high, 1.0)
-    return _held(test, samples, found.mean, low, high, len(seeds))
+    return _held(test, samples, found.mean, found.low, found.high, len(seeds))
 
 
 def _of_series(design: Design, test: Test, of_round: Round, known: Known, confidence: float) -> TestResult:
@@ -146,20 +146,15 @@ def _of_series(design: Design, test: Test, of_round: Round, known: Known, confid
                 side[seed] = value
         sides.append(side)
     samples = [
-        _sample(design, name, side, None, test.measured.range == (0.0, 1.0))
+        _sample(design, name, side, None, test.measured.range)
         for name, side in zip(test.samples, sides, strict=True)
     ]
     seeds = sorted(_common([set(side) for side in sides]))
     if not seeds:
         return TestResult(test, samples, None, None, None, 0, "undecided")
-    if len(sides) == 2:
-        mean = mean_of([sides[0][seed] - sides[1][seed] for seed in seeds], confidence)
-    elif test.measured.range == (0.0, 1.0):
-        shares = [sides[0][seed] for seed in seeds]
-        # Seeds that agree exactly count as one trial each: no shares with this mean scatter more.
-        mean = mean_of_shares(shares, None if len(set(shares)) > 1 else len(shares), confidence)
-    else:
-        mean = mean_of([sides[0][seed] for seed in seeds], confidence)
+    values = [sides[0][seed] - (sides[1][seed] if test.minus else 0.0) for seed in seeds]
+    # Shares that agree exactly count as one trial each: none with this mean scatter more.
+    mean = mean_over_seeds(values, test.range, None if len(set(values)) > 1 else len(values), confidence)
     assert mean
     if mean.low == mean.high:  # seeds that agree exactly say nothing of how they scatter
         return TestResult(test, samples, mean.mean, None, None, len(seeds), "undecided")
@@ -177,10 +172,10 @@ def _held(
 
 
 def _sample(
-    design: Design, name: str, values: Mapping[int, float], tasks: int | None, is_share: bool = True
+    design: Design, name: str, values: Mapping[int, float], tasks: int | None, bounds: Bounds = SHARE
 ) -> SampleResult:
     listed = [values[seed] for seed in sorted(values)]
-    mean = mean_of_shares(listed, tasks, CONFIDENCE) if is_share else mean_of(listed)
+    mean = mean_over_seeds(listed, bounds, tasks)
     return SampleResult(name, design.study.title_of(name), dict(values), mean, tasks)
 
 
@@ -197,6 +192,15 @@ def _trouble(design: Design, claim: Claim, of_round: Round, known: Known) -> str
                 if scored and scored.state == "failed":
                     named = f"Evaluation {scored.evaluation}" if scored.evaluation else "An evaluation"
                     return f"{named} of {sample.configuration}, seed {seed}: {_cause(scored)}."
+        done = [
+            scored.ranks.keys()
+            for sample in samples
+            for seed in range(of_round.seeds)
+            if (scored := known.scorings.get(Scoring(sample, seed, of_round.tasks)))
+            and scored.state == "finished"
+        ]
+        if len(done) == len(samples) * of_round.seeds > 0 and not _common([set(tasks) for tasks in done]):
+            return f"No task was scored for every sample and seed: {' and '.join(test.samples)}."
         for name in test.samples if not test.is_score else ():
             for seed in range(of_round.seeds):
                 trained = known.trainings.get(Training(split(name)[0], seed))
