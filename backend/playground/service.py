@@ -66,6 +66,7 @@ def ask(session: Session, asked: PlayRequest) -> PlayView:
     TooManyRequests where too much waits.
     """
     _enter(session)
+    asked = asked.as_read()
     task = asked.read_task()
     run, checkpoint = _checkpoint_of(session, asked)
     config = _config(run.config, asked)
