@@ -184,7 +184,8 @@ def _row(session: Session, play_id: str) -> Play:
     play = rows.get(session, play_id)
     if play is None:
         raise NotFound(
-            f"Play {play_id!r} not found.", "Plays are deleted after a day unless a link to them was copied."
+            f"Play {play_id!r} not found.",
+            "Plays are deleted after a day unless a link to them was copied, and with their run.",
         )
     return play
 

@@ -166,6 +166,23 @@ def test_asking_twice_at_once_leaves_one_play_whose_answer_is_shown(
     expect(page.locator("#status")).to_contain_text("Answered in")
 
 
+def test_a_change_before_the_answer_is_there_is_asked_in_its_place(
+    page: Page, empty_lab: Furnished, run: str
+) -> None:
+    before = len(known(empty_lab.engine))
+    page.goto(f"/play?run={run}")
+    page.get_by_role("button", name="Ask the checkpoint").click()
+    expect(page.locator("#status")).to_contain_text("no worker is online")
+    page.get_by_role("checkbox", name="Show demonstration 2").uncheck()
+    eventually(lambda: len(known(empty_lab.engine)) == before + 2, "the second play")
+    assert waiting(empty_lab.engine) == 1
+    held = taken(empty_lab.engine)
+    with reading_scope(empty_lab.engine) as session:
+        request = plays.get(session, held.play_id).request
+    assert isinstance(request, PlayRequest)
+    assert len(request.read_task().demonstrations) == len(EXAMPLE.demonstrations) - 1
+
+
 def paste(page: Page, content: object) -> None:
     page.locator("#paste textarea").fill(json.dumps(content))
     page.get_by_role("button", name="Use this task").click()

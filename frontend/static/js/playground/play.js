@@ -40,7 +40,8 @@ const puzzle = new Puzzle(start.task, start.name, (label) => {
   lastLabel = label;
   showPuzzle();
   clearTimeout(timer);
-  if (moves.length && byId("again").checked && mayAsk) timer = setTimeout(() => send(), AFTER_A_CHANGE);
+  const isAsked = moves.length || (pending && !pending.isAnswered);
+  if (isAsked && byId("again").checked && mayAsk) timer = setTimeout(() => send(), AFTER_A_CHANGE);
 });
 
 const editor = new Editor(
