@@ -85,7 +85,7 @@ def test_too_few_training_tasks_are_not_called_the_same(reasoner: Reasoner, numb
 
 def test_a_model_that_diverged_has_no_distances(reasoner: Reasoner) -> None:
     with torch.no_grad():
-        for weight in reasoner.context.parameters():
+        for _, weight in reasoner.context.named_parameters():
             weight.fill_(torch.nan)
     near = compared(reasoner, [task(each) for each in range(4)])
     assert not near.nearest
