@@ -113,6 +113,13 @@ class PlayRequest(CheckpointAsked):
                 )
         return task
 
+    def as_read(self) -> PlayRequest:
+        """The same with the task in ARC's plain JSON, whatever form it came in: what a page opens. Beside it
+        stay the demonstrations that a page has left out. InvalidTaskFile as of `read_task`."""
+        left_out = _left_out(self.task.get("left_out"))
+        task = json_of(self.read_task()) | ({"left_out": left_out} if left_out else {})
+        return self.model_copy(update={"task": task})
+
     def section(self, config: ExperimentConfig) -> dict[str, Any]:
         """The same with views, search and adaptation."""
         section = super().section(config)
@@ -155,6 +162,21 @@ def json_of(task: Task) -> dict[str, Any]:
             for test in task.tests
         ],
     }
+
+
+def _left_out(raw: object) -> list[dict[str, Any]]:
+    """Demonstrations that a page has left out, each with its place among all; none where they have another
+    form: to everybody else this is a key beside those of a task."""
+    if not isinstance(raw, list) or not raw:
+        return []
+    places = [each.get("at") if isinstance(each, dict) else None for each in raw]
+    if any(type(place) is not int or place < 0 for place in places):
+        return []
+    try:
+        (task,) = parse_tasks(json.dumps({"train": raw, "test": raw[:1]}).encode(), "left_out")
+    except InvalidTaskFile:
+        return []
+    return [{"at": place, **pair} for place, pair in zip(places, json_of(task)["train"], strict=True)]
 
 
 @dataclass(frozen=True)

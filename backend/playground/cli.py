@@ -36,9 +36,10 @@ def play(
     adapt: Adapt = None,
     search: Search = None,
 ) -> None:
-    """Ask a checkpoint one task: its candidates by votes, and the training tasks it takes for alike.
+    """Ask a checkpoint one task: its candidates by votes.
 
-    A worker of the lab answers, beside whatever it trains. The page /play does the same and lets you draw.
+    A worker of the lab answers, beside whatever it trains. The page /play does the same, lets you
+    draw, and shows the training tasks whose contexts lie nearest.
     """
     from backend.domain.config.problems import apply_overrides
     from backend.domain.play import parse_play

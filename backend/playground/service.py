@@ -13,7 +13,7 @@ from backend.data import service as datasets
 from backend.db import clock
 from backend.domain.arc.task import choose_canvas
 from backend.domain.config.problems import parse_experiment
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import ExperimentConfig, TrmModel
 from backend.domain.play import (
     AnyRequest,
     BetweenRequest,
@@ -35,6 +35,7 @@ from backend.playground import claims
 from backend.playground import queries as rows
 from backend.playground.tables import Play
 from backend.playground.views import (
+    AnswerView,
     CheckpointView,
     NeighboursView,
     PlayView,
@@ -66,6 +67,7 @@ def ask(session: Session, asked: PlayRequest) -> PlayView:
     TooManyRequests where too much waits.
     """
     _enter(session)
+    asked = asked.as_read()
     task = asked.read_task()
     run, checkpoint = _checkpoint_of(session, asked)
     config = _config(run.config, asked)
@@ -144,7 +146,7 @@ def get(session: Session, play_id: str) -> PlayView:
         load_seconds=result.load_seconds if result else None,
         compute_seconds=result.seconds - result.load_seconds if result else None,
         device=result.device if result else "",
-        answers=answers_of(result, asked.read_task()) if result and isinstance(asked, PlayRequest) else [],
+        answers=_answers(result, asked, run) if result and isinstance(asked, PlayRequest) else [],
         way=way_view(result.way) if result and result.way else None,
         neighbours=_neighbours(session, play, result) if result and isinstance(asked, PlayRequest) else None,
     )
@@ -182,7 +184,8 @@ def _row(session: Session, play_id: str) -> Play:
     play = rows.get(session, play_id)
     if play is None:
         raise NotFound(
-            f"Play {play_id!r} not found.", "Plays are deleted after a day unless a link to them was copied."
+            f"Play {play_id!r} not found.",
+            "Plays are deleted after a day unless a link to them was copied, and with their run.",
         )
     return play
 
@@ -213,6 +216,17 @@ def _config(config: Mapping[str, Any], asked: CheckpointAsked) -> ExperimentConf
             replace(problem, field=problem.field.removeprefix("evaluation.")) for problem in error.problems
         ]
         raise InvalidInput(_NOT_ASKED, problems=problems) from None
+
+
+def _answers(result: PlayResult, asked: PlayRequest, run: Run) -> list[AnswerView]:
+    """With a note where not all demonstrations were seen: who changes one of the others would take it for one
+    that does not matter."""
+    task, config = asked.read_task(), parse_experiment(run.config)
+    most, number = config.data.max_demonstrations, len(task.demonstrations)
+    searches = asked.search is not None and asked.search.get("kind") != "none"
+    reader = "encoder" if not isinstance(config.model, TrmModel) else "search" if searches else ""
+    note = f"the {reader} sees the first {most} of {number} demonstrations"
+    return answers_of(result, task, note if reader and number > most else "")
 
 
 def _checkpoint(play: Play, run: Run) -> CheckpointView:

@@ -154,9 +154,9 @@ class PlayView(Model):
         return self.status in ("failed", "cancelled")
 
 
-def answers_of(result: PlayResult, task: Task) -> list[AnswerView]:
-    """One for each test input."""
-    return [_answer(each, task.tests[each.test_index].output) for each in result.outcomes]
+def answers_of(result: PlayResult, task: Task, note: str = "") -> list[AnswerView]:
+    """One for each test input; `note` is added to what each has to say."""
+    return [_answer(each, task.tests[each.test_index].output, note) for each in result.outcomes]
 
 
 def neighbours_view(found: Neighbours) -> NeighboursView:
@@ -189,7 +189,7 @@ def way_view(way: Way) -> WayView:
     )
 
 
-def _answer(outcome: TestOutcome, truth: Grid | None) -> AnswerView:
+def _answer(outcome: TestOutcome, truth: Grid | None, note: str) -> AnswerView:
     trace = outcome.trace or OutcomeTrace((), ())
     first = sum(vote.rank == 1 for vote in trace.votes)
     return AnswerView(
@@ -197,7 +197,7 @@ def _answer(outcome: TestOutcome, truth: Grid | None) -> AnswerView:
         views=outcome.views,
         agreement=first / len(trace.votes) if trace.votes else None,
         truth_rank=outcome.truth_rank,
-        note=outcome.note,
+        note="; ".join(filter(None, (outcome.note, note))),
         candidates=[
             CandidateView(
                 rank=each.rank,

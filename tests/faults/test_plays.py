@@ -28,6 +28,7 @@ from tests.support.records.tiny import tiny
 pytestmark = pytest.mark.faults
 
 LONG = {"kind": "all", "steps": 100_000}  # a test-time training of many minutes
+LONG_SEARCH = {"kind": "gradient", "steps": 10_000, "starts": 8}
 SET, TASK_ID, OTHER_ID = "arc-agi-1/training", "007bbfb7", "0520fde7"
 
 
@@ -175,10 +176,11 @@ def test_a_killed_process_costs_one_try(lab: Lab, trained: str) -> None:
     assert answered(lab, ask(lab, trained)).status == "finished"
 
 
-def test_a_cancelled_play_keeps_the_process_warm(lab: Lab, trained: str) -> None:
+@pytest.mark.parametrize("work", [{"adaptation": LONG}, {"search": LONG_SEARCH}], ids=["training", "search"])
+def test_a_cancelled_play_keeps_the_process_warm(lab: Lab, trained: str, work: dict[str, Any]) -> None:
     answered(lab, ask(lab, trained))
     (before,) = warm(lab)
-    slow = ask(lab, trained, adaptation=LONG)  # looks at each step whether it is still wanted
+    slow = ask(lab, trained, **work)  # looks at each step whether it is still wanted
     eventually(lambda: view(lab, slow).status == "running", "the play to begin")
     with session_scope(lab.engine) as session:
         plays.cancel(session, slow)

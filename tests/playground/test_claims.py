@@ -21,6 +21,7 @@ from backend.playground.claims import Claim
 from backend.playground.tables import Play
 from backend.playground.views import PlayView
 from backend.runs import checkpoints
+from tests.support.records.played import answer_to
 from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"
@@ -152,6 +153,20 @@ def test_a_worker_that_leaves_does_not_count(lab: Engine) -> None:
         assert held.attempt == 1
         with session_scope(lab) as session:
             assert claims.release(session, held, "the worker was stopped")
+
+
+def test_an_answer_says_which_demonstrations_the_model_did_not_see(lab: Engine) -> None:
+    assert quick().data.max_demonstrations == 3
+    notes = {}
+    for number in (3, 5):
+        play = ask(lab, task={"train": [PAIR] * number, "test": [PAIR, {"input": [[1]]}]})
+        with session_scope(lab) as session:
+            held = claims.claim(session, "host.1.2.3")
+            assert held is not None
+            claims.finish(session, held, answer_to(play.request.read_task()))  # type: ignore[union-attr]
+        notes[number] = [each.note for each in view(lab, play.id).answers]
+    assert notes[3] == ["", ""]
+    assert notes[5] == ["the encoder sees the first 3 of 5 demonstrations"] * 2
 
 
 def test_what_lost_its_worker_waits_again(lab: Engine) -> None:

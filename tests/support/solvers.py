@@ -27,6 +27,18 @@ class Stop:
     requested = False
 
 
+class LaterStop:
+    """A stop that comes later: it is asked in vain as many times as given."""
+
+    def __init__(self, in_vain: int) -> None:
+        self._in_vain, self.asked = in_vain, 0
+
+    @property
+    def requested(self) -> bool:
+        self.asked += 1
+        return self.asked > self._in_vain
+
+
 @dataclass
 class _Output:
     logits: Tensor

@@ -18,8 +18,9 @@ from worker.adaptation.copies import copy_of
 from worker.adaptation.demonstrations import data_of
 from worker.adaptation.settings import learning_config
 from worker.data.puzzles import OwnTable, PuzzleTable
-from worker.evaluation.adapting import Adapted, Stop, Stopped
+from worker.evaluation.adapting import Adapted
 from worker.kit.device import Device
+from worker.kit.stopping import Stop, go_on
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.reasoner import Reasoner
 from worker.training.learner import Learner
@@ -84,8 +85,7 @@ class TaskAdapter:
             for step in range(1, adaptation.steps + 1):
                 if adaptation.most_decodes is not None and counted.total + dearest > adaptation.most_decodes:
                     break
-                if stop is not None and stop.requested:
-                    raise Stopped
+                go_on(stop)
                 before = counted.total
                 learner.advance()
                 dearest = max(dearest, counted.total - before)

@@ -9,18 +9,8 @@ from backend.domain.arc.votes import AdaptationTrace
 from backend.domain.experiment import ExperimentConfig, NoAdaptation
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.plan import PlannedBatch
+from worker.kit.stopping import Stop
 from worker.models.reasoner import Reasoner
-
-
-class Stop(Protocol):
-    """Asked between batches, and between the steps of an adaptation, whether to end early."""
-
-    @property
-    def requested(self) -> bool: ...
-
-
-class Stopped(Exception):
-    """A stop was asked for in the middle of an adaptation: there is no model of the task."""
 
 
 class Adapted(NamedTuple):

@@ -19,6 +19,7 @@ from worker.data.tokens import Tokens, crop, extents
 from worker.evaluation.contexts import Replacing
 from worker.kit.batch import Batch, Region
 from worker.kit.device import Device
+from worker.kit.stopping import Stop
 from worker.models.reasoner import Reasoner, StepOutput
 from worker.search.refinement import Refined, refine
 
@@ -67,12 +68,14 @@ def decode(
     searching: Searching | None = None,
     watched: Sequence[int] = (),
     replacing: Replacing | None = None,
+    stop: Stop | None = None,
 ) -> Decoded:
     """Run `act_steps` on every view of the batch; `traced` are rows whose every step is wanted.
 
     `replacing` puts other contexts in place of those found, where nothing is searched.
     With a search the latents are refined first; `watched` are rows whose searches are wanted point by point.
     The numbers of a view do not depend on what is traced or watched. The reasoner's mode is left as it was.
+    Stopped where a stop is asked for during a search.
     """
     batch = batch.to(device.torch)
     steps: dict[int, list[ViewPrediction]] = {row: [] for row in traced}
@@ -83,7 +86,7 @@ def decode(
     try:
         with torch.inference_mode(), device.autocast():
             if searching is not None:
-                refined = refine(reasoner, batch, *searching, act_steps)
+                refined = refine(reasoner, batch, *searching, act_steps, stop=stop)
                 searches = _traces(reasoner, refined, act_steps, watched)
             course = refined.moved(reasoner) if refined else None
             if replacing is not None:

@@ -22,7 +22,7 @@ from backend.domain.records import (
 )
 from backend.domain.statistics import pass_at, ranks_by_task
 from worker.data.puzzles import PuzzleTable
-from worker.evaluation.adapting import Adapter, Stop, Stopped, answering
+from worker.evaluation.adapting import Adapter, answering
 from worker.evaluation.contexts import Replacing
 from worker.evaluation.decoding import Searching, decode
 from worker.evaluation.judging import gathered, judge, not_fitting, together
@@ -30,6 +30,7 @@ from worker.evaluation.plan import Plan, PlannedBatch
 from worker.evaluation.undoing import votes_of
 from worker.evaluation.views import Question, seed_of
 from worker.kit.device import Device
+from worker.kit.stopping import Stop, Stopped
 from worker.models.reasoner import Reasoner
 
 ATTEMPTS = (1, 2, 5, 10)  # the k of pass@k
@@ -47,7 +48,7 @@ def evaluate(
     adapter: Adapter | None = None,
 ) -> Iterator[TestOutcome]:
     """One outcome per test input of `tasks` as soon as its views are done; a stop ends it between batches,
-    or between the steps of an adaptation.
+    or between the steps of an adaptation or a search.
 
     `already` are (task id, test index) to skip: those an earlier, stopped evaluation has done. The others
     come out as if it had never stopped. `key` says how many views and ACT steps. Test inputs that fit no
@@ -95,14 +96,14 @@ def answer(
     stop: Stop | None = None,
 ) -> list[QuestionVotes]:
     """What the views of one batch vote for, by question: adapt, then search, then decode. Stopped where a
-    stop is asked for while it adapts."""
+    stop is asked for while it adapts or searches."""
     device = Device(next(reasoner.parameters()).device, config.training.precision)
     reasoner, adaptation = answering(reasoner, config, planned, adapter, stop)
     first = [row for row, view in enumerate(planned.views) if view.views[0].number == 0]
     traced = first if config.evaluation.trace_steps else []
     searching = _searching(config, planned)
     replacing = _replacing(config, planned)
-    decoded = decode(reasoner, planned.batch(), act_steps, device, traced, searching, first, replacing)
+    decoded = decode(reasoner, planned.batch(), act_steps, device, traced, searching, first, replacing, stop)
     votes = votes_of(planned.views, decoded.final)
     steps: dict[Question, tuple[ActStep, ...]] = {}
     searches: dict[Question, list[SearchTrace]] = {}

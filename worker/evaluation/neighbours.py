@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -58,7 +59,12 @@ class ContextMap:
         """The training tasks nearest to `task`, itself left out. `is_complete`."""
         own = self._contexts_of(self._plan_of([task]), 0)[task.id]
         others = {task_id: each for task_id, each in self._contexts.items() if task_id != task.id}
-        if not others or self._usual <= ROUNDING * float(own.square().mean().sqrt()):
+        size = float(own.square().mean().sqrt())
+        if not others or len(self._contexts) < 2:
+            return Neighbours((), len(others), "The lab has fewer than two training tasks to compare with.")
+        if not math.isfinite(size + self._usual):
+            return Neighbours((), len(others), "The contexts hold numbers that are not finite.")
+        if self._usual <= ROUNDING * size:
             return Neighbours((), len(others), "All training tasks have the same context.")
         distances = torch.stack([_distance(own, each) for each in others.values()]) / self._usual
         order = distances.argsort()[:SHOWN].tolist()

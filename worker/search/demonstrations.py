@@ -12,6 +12,7 @@ from torch import Tensor
 
 from backend.domain.experiment import GradientSearch, MovingSearch, RandomSearch
 from worker.kit.batch import Batch
+from worker.kit.stopping import Stop, go_on
 from worker.models.context.deterministic import Pairs
 from worker.models.layers import wide_dtype
 from worker.models.reasoner import Encoded, Reasoner
@@ -25,13 +26,20 @@ class Demonstrations:
     """Losses of the demonstrations of B views, each asked under its latent plus the move of its view."""
 
     def __init__(
-        self, reasoner: Reasoner, samples: Batch, search: MovingSearch, depth: int, start: Tensor | None
+        self,
+        reasoner: Reasoner,
+        samples: Batch,
+        search: MovingSearch,
+        depth: int,
+        start: Tensor | None,
+        stop: Stop | None = None,
     ) -> None:
         """Asked for `depth` ACT steps. `start` (B, ...) takes the place of the encoder's latents, if given.
 
-        `samples` show one demonstration at least, and their labels are blank.
+        `samples` show one demonstration at least, and their labels are blank. Whatever is asked is Stopped
+        before its next pass where a stop is asked for: every step of a search takes one at least.
         """
-        self._reasoner, self._search, self._depth = reasoner, search, depth
+        self._reasoner, self._search, self._depth, self._stop = reasoner, search, depth, stop
         self.pairs = Pairs.of(samples)
         self.owner = self.pairs.place // self.pairs.mask.shape[1]
         self.held_out = held_out(self.pairs.mask) & (search.selection == "held_out")
@@ -86,6 +94,7 @@ class Demonstrations:
 
     def _losses(self, moves: Tensor) -> Losses:
         """Of moves (B, c, ...) in one pass."""
+        go_on(self._stop)
         count = moves.shape[1]
         each = moves[self.owner]  # (N, c, ...)
         contexts = [

@@ -23,13 +23,14 @@ from backend.domain.experiment import (
 )
 from backend.domain.experiment.search import Cost, cost_of, steps_of
 from worker.kit.batch import IGNORE, Batch
+from worker.kit.stopping import Stop
 from worker.models.reasoner import Encoded, Reasoner
 from worker.search.demonstrations import Demonstrations, latent_of
 from worker.search.descent import descend
 from worker.search.draws import scatter
 from worker.search.evolution import evolve
 from worker.search.moves import Losses, drawn
-from worker.search.trail import Clock, Moment, Stop, Trail
+from worker.search.trail import Clock, Limits, Moment, Trail
 
 SEARCHES: Mapping[type[MovingSearch], Callable[..., None]] = {
     GradientSearch: descend,
@@ -71,12 +72,13 @@ def refine(
     seeds: Sequence[int],
     act_steps: int,
     clock: Clock = time.monotonic,
+    stop: Stop | None = None,
 ) -> Refined:
     """The views of a batch with latents moved to where the decoder explains their demonstrations best.
 
     The start is asked as well, so the result explains them no worse than the encoder's latents. The views are
     to be decoded for `act_steps`. `seeds` (B,) are those of random draws, one per view. A view without
-    demonstrations keeps its start.
+    demonstrations keeps its start. Stopped where a stop is asked for between two steps.
     """
     # No inference tensors: a gradient passes what is made here.
     with torch.inference_mode(False), torch.no_grad():
@@ -92,10 +94,10 @@ def refine(
             start = drawn(seeds, latent, 0)
             course = (reasoner.with_latent(course[0], start),)
         depth = search.act_steps or act_steps
-        objective = Demonstrations(reasoner, samples, search, depth, start)
+        objective = Demonstrations(reasoner, samples, search, depth, start, stop)
         first = objective.first_moves(latent if start is None else start, seeds)
         costs = [cost_of(search, int(many), act_steps, first[0, 0].numel()) for many in shown]
-        trail = Trail(first, _stop(search, costs, shown, clock))
+        trail = Trail(first, _limits(search, costs, shown, clock))
         strategy: Any = SEARCHES[type(search)]
         strategy(search, objective, first, trail, seeds)
         return Refined(
@@ -111,9 +113,9 @@ def refine(
         )
 
 
-def _stop(search: MovingSearch, costs: Sequence[Cost], shown: Tensor, clock: Clock) -> Stop:
+def _limits(search: MovingSearch, costs: Sequence[Cost], shown: Tensor, clock: Clock) -> Limits:
     steps = [cost.affordable(search.most_decodes, steps_of(search)) for cost in costs]
-    return Stop(
+    return Limits(
         steps=torch.tensor(steps, device=shown.device),
         patience=search.patience,
         seconds=None if search.most_seconds is None else search.most_seconds * len(steps),

@@ -27,7 +27,7 @@ class Moment(NamedTuple):
     best: Tensor  # (B, ...) the moves that a stop here would return
 
 
-class Stop(NamedTuple):
+class Limits(NamedTuple):
     """What ends a search."""
 
     steps: Tensor  # (B,) int64, how many each view may take
@@ -39,24 +39,24 @@ class Stop(NamedTuple):
 class Trail:
     """Notes what was asked, step by step. Step 0 asks the starts, of which the first does not move."""
 
-    def __init__(self, first: Tensor, stop: Stop) -> None:
+    def __init__(self, first: Tensor, limits: Limits) -> None:
         """`first` (B, R, ...) are the moves to the starts."""
         self.starts = first.shape[1]
-        self.steps = stop.steps  # (B,) how many each view may take
-        self.longest = int(stop.steps.max())
+        self.steps = limits.steps  # (B,) how many each view may take
+        self.longest = int(limits.steps.max())
         self.best = torch.zeros_like(first[:, 0])
-        self.kept = torch.zeros_like(stop.steps)  # (B,) the step whose move is the best
-        self.won = torch.zeros_like(stop.steps)  # (B,) the start from which it came, 0 the first
-        self.taken = torch.zeros_like(stop.steps)  # (B,) steps taken
-        self.early = torch.zeros_like(stop.steps, dtype=torch.bool)  # (B,) ended before its last step
-        nothing = torch.full(stop.steps.shape, torch.nan, dtype=torch.float64, device=first.device)
+        self.kept = torch.zeros_like(limits.steps)  # (B,) the step whose move is the best
+        self.won = torch.zeros_like(limits.steps)  # (B,) the start from which it came, 0 the first
+        self.taken = torch.zeros_like(limits.steps)  # (B,) steps taken
+        self.early = torch.zeros_like(limits.steps, dtype=torch.bool)  # (B,) ended before its last step
+        nothing = torch.full(limits.steps.shape, torch.nan, dtype=torch.float64, device=first.device)
         self.before = self.after = Losses(nothing, nothing)  # each (B,): unmoved, and at the best move
-        self._stop = stop
+        self._limits = limits
         self._least = torch.full_like(nothing, torch.inf)
         self._moments: list[Moment] = []
         self._last: Moment | None = None
         self._recorded = set(np.linspace(0, self.longest, TRACE_POINTS + 1).round().astype(int).tolist())
-        self._ends = None if stop.seconds is None else stop.clock() + stop.seconds
+        self._ends = None if limits.seconds is None else limits.clock() + limits.seconds
 
     @property
     def moments(self) -> tuple[Moment, ...]:
@@ -69,7 +69,7 @@ class Trail:
     @property
     def over(self) -> bool:
         """Whether no view takes another step."""
-        return bool((self.early | (self.taken >= self._stop.steps)).all())
+        return bool((self.early | (self.taken >= self._limits.steps)).all())
 
     def note(self, step: int, moves: Tensor, losses: Losses) -> None:
         """Take in what was asked at `step`: moves (B, C, ...), start by start. Views that may take no such
@@ -78,7 +78,7 @@ class Trail:
         rows = torch.arange(len(moves), device=moves.device)
         which = losses.selecting.argmin(1)
         here = Losses(losses.steering[rows, which], losses.held_out[rows, which])
-        taking = ~self.early & (step <= self._stop.steps)
+        taking = ~self.early & (step <= self._limits.steps)
         better = taking & (losses.selecting[rows, which] < self._least)
         chosen = moves[rows, which]
         if step == 0:
@@ -99,8 +99,8 @@ class Trail:
 
     def _end_early(self, step: int) -> None:
         """End the views that ran out of patience, or all when the time is up."""
-        going = self.taken < self._stop.steps
-        if self._stop.patience is not None:
-            self.early = self.early | (going & (step - self.kept >= self._stop.patience))
-        if self._ends is not None and self._stop.clock() >= self._ends:
+        going = self.taken < self._limits.steps
+        if self._limits.patience is not None:
+            self.early = self.early | (going & (step - self.kept >= self._limits.patience))
+        if self._ends is not None and self._limits.clock() >= self._ends:
             self.early = self.early | going

@@ -35,6 +35,7 @@ from backend.runs import trained_on
 from backend.scores import job_queries as jobs
 from backend.settings import Settings
 from backend.web import notify
+from worker.kit.stopping import Stopped
 from worker.recording.database_tasks import DbTasks
 from worker.recording.patience import PatientTasks, waited_out
 from worker.service.faults import NODE_FAULT, is_of_the_node
@@ -113,7 +114,12 @@ class _Work:
             if number is None:
                 break
             planned, started = plan.batch(number), time.monotonic()
-            answers = answer(loaded.reasoner, loaded.config, planned, key.act_steps, loaded.adapter)
+            try:
+                answers = answer(
+                    loaded.reasoner, loaded.config, planned, key.act_steps, loaded.adapter, self.stop
+                )
+            except Stopped:
+                break  # the batch is freed with the share
             seconds = time.monotonic() - started
             self._deliver(planned, answers, seconds, plan, loaded, key)
             self._tell(run_id)

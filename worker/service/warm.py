@@ -52,6 +52,7 @@ IDLE = 600.0  # seconds
 NICENESS = 10  # a training on the same cores goes first
 MEMORY_FRACTION = 4  # checkpoints are given up while this process holds more than 1/4 of the memory
 REQUESTS = 0  # the file descriptor of standard input
+GIVEN_UP = "Not compared: the checkpoint left the worker's memory for another one. Ask again to compare."
 NO_CONTEXT = "TRM has no encoder: a task has the embedding that was trained for it, or none."
 
 
@@ -150,8 +151,11 @@ class Server:
         if found is not None:
             model.to_compare.pop()
             with StopSignal().on_signals() as stop:
-                self._write(lambda session: claims.add_neighbours(session, play_id, found), stop)
-            notify.play_changed(play_id)
+                self._tell_neighbours(play_id, found, stop)
+
+    def _tell_neighbours(self, play_id: str, found: Neighbours, stop: StopSignal) -> None:
+        self._write(lambda session: claims.add_neighbours(session, play_id, found), stop)
+        notify.play_changed(play_id)
 
     def _answer(self, held: Claim, asked: Asked, device: str, started: float, stop: StopSignal) -> None:
         request = asked.request
@@ -198,14 +202,16 @@ class Server:
         """A checkpoint, from memory if it is there; the others make room for it."""
         model = self._models.pop(key, None)
         if model is None:
-            self._make_room()
+            self._make_room(stop)
             model = Model(self._load(key, asked, stop))
         self._models[key] = model  # the last to be given up
         return model
 
-    def _make_room(self) -> None:
+    def _make_room(self, stop: StopSignal) -> None:
         while self._models and _is_full():
-            self._models.popitem(last=False)
+            _, model = self._models.popitem(last=False)
+            for play_id, _ in model.to_compare:
+                self._tell_neighbours(play_id, Neighbours((), 0, GIVEN_UP), stop)
 
     def _load(self, key: ModelKey, asked: Asked, stop: StopSignal) -> Loaded:
         from worker.training.scoring import load_checkpoint  # takes seconds: torch

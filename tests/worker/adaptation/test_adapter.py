@@ -27,7 +27,7 @@ from backend.domain.experiment import (
 )
 from backend.domain.records import TestOutcome
 from tests.support.models import SMALL_ENCODERS
-from tests.support.solvers import SMALL, TINY, Stop, config, key
+from tests.support.solvers import SMALL, TINY, LaterStop, Stop, config, key
 from worker.adaptation.adapter import TaskAdapter, adapter_of
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.evaluator import answer, evaluate, summarise
@@ -247,18 +247,7 @@ def test_a_stop_ends_learning_between_two_steps_and_leaves_the_model_usable() ->
     settings, task = setting("trm", KINDS[0]), SMALL[0]
     reasoner = model_of(settings, TABLE)
     adapter = adapter_of(reasoner, settings, TABLE)
-
-    class Later:
-        """A stop that comes once learning has begun: the batch and the first step ask before."""
-
-        asked = 0
-
-        @property
-        def requested(self) -> bool:
-            self.asked += 1
-            return self.asked > 2
-
-    stop = Later()
+    stop = LaterStop(2)  # the batch and the first step ask before
     asked = key([task], VIEWS)
     assert list(evaluate(reasoner, settings, asked, [task], TABLE, stop, (), adapter)) == []
     assert stop.asked == 3  # of the three steps one was taken

@@ -7,6 +7,7 @@ import torch
 
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Pair, Task, TestPair
+from backend.domain.play import Neighbours
 from tests.support.records.tiny_runs import tiny
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.neighbours import ContextMap
@@ -65,3 +66,27 @@ def test_contexts_that_are_all_the_same_have_no_neighbours(reasoner: Reasoner) -
     near = found.nearest(task(2))
     assert not near.nearest
     assert "same context" in near.why_none
+
+
+def compared(reasoner: Reasoner, known: list[Task]) -> Neighbours:
+    """With a task that is none of them."""
+    found = ContextMap(reasoner, CONFIG, [("mine", each) for each in known])
+    while not found.is_complete:
+        found.advance()
+    return found.nearest(task(20))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_too_few_training_tasks_are_not_called_the_same(reasoner: Reasoner, number: int) -> None:
+    near = compared(reasoner, [task(each) for each in range(number)])
+    assert (near.nearest, near.compared) == ((), number)
+    assert "fewer than two training tasks" in near.why_none
+
+
+def test_a_model_that_diverged_has_no_distances(reasoner: Reasoner) -> None:
+    with torch.no_grad():
+        for _, weight in reasoner.context.named_parameters():
+            weight.fill_(torch.nan)
+    near = compared(reasoner, [task(each) for each in range(4)])
+    assert not near.nearest
+    assert "not finite" in near.why_none

@@ -21,7 +21,7 @@ from backend.domain.experiment import (
     TrmModel,
 )
 from backend.domain.records import TestOutcome
-from tests.support.solvers import SMALL, Stop, config, key
+from tests.support.solvers import SMALL, LaterStop, Stop, config, key
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.evaluator import answer, evaluate, summarise
 from worker.evaluation.plan import Plan
@@ -70,6 +70,17 @@ def test_a_poisoned_truth_changes_nothing_but_the_verdict(search: SearchConfig, 
         assert one.trace.search.points
         grids = [[candidate.grid for candidate in each.candidates] for each in (one, two, three)]
         assert grids[0] == grids[1] == grids[2]
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=lambda search: f"{search.kind}-{search.selection}")
+def test_a_stop_ends_a_search_between_two_steps_and_leaves_the_model_usable(search: SearchConfig) -> None:
+    settings, task = config(search=search), SMALL[0]
+    reasoner, asked = build_reasoner(settings, 1), key([task], VIEWS)
+    stop = LaterStop(2)  # the batch and the start ask before
+    assert list(evaluate(reasoner, settings, asked, [task], PuzzleTable(), stop)) == []
+    assert stop.asked == 3  # the first step was not taken
+    again = list(evaluate(reasoner, settings, asked, [task], PuzzleTable(), Stop()))
+    assert again == searched(search, [task])
 
 
 def test_the_trace_ends_with_what_the_unchanged_view_votes_for() -> None:

@@ -14,7 +14,7 @@ from backend.domain.experiment import EvolutionarySearch, GradientSearch, Moving
 from worker.search.descent import BETA1, BETA2, EPSILON
 from worker.search.moves import Losses
 from worker.search.refinement import SEARCHES
-from worker.search.trail import Stop, Trail
+from worker.search.trail import Limits, Trail
 
 STEPS = 30
 
@@ -44,7 +44,7 @@ class Toy:
 
 
 def searched(search: MovingSearch, toy: Toy, first: Tensor, steps: int, **stop: Any) -> Trail:
-    trail = Trail(first, Stop(torch.full((len(first),), steps), **stop))
+    trail = Trail(first, Limits(torch.full((len(first),), steps), **stop))
     strategy: Any = SEARCHES[type(search)]
     strategy(search, toy, first, trail, list(range(len(first))))
     return trail

@@ -11,7 +11,7 @@ import { percent, significant } from "../web/words.js";
 import { element, figure, showAnswers, showNeighbours } from "./answer.js";
 import { Editor } from "./editor.js";
 import { imported, isLink } from "./hub.js";
-import { Puzzle, blank, difference, digitsOf, flipped, mirrored, resized, turned } from "./puzzle.js";
+import { Puzzle, blank, difference, digitsOf, flipped, mirrored, resized, stateOf, turned } from "./puzzle.js";
 
 const AFTER_A_CHANGE = 700; // milliseconds of quiet before a changed task is asked again
 const STEPS = { gradient: { kind: "gradient", steps: 30 }, random: { kind: "random" }, evolutionary: { kind: "evolutionary" } };
@@ -31,6 +31,7 @@ const opened = page.dataset.play ? JSON.parse(page.dataset.play) : null; // the 
 let shown; // the play whose answer stands there
 let turn = Promise.resolve(); // plays are asked one after another
 let timesAsked = 0;
+let offered; // the name of the task, as it was put into the form that saves it
 let moves = []; // {label, play, grid}: answers of this visit; the first is what the others are compared with
 let timer;
 let lastLabel = "as given"; // what was changed since the last answer
@@ -39,7 +40,8 @@ const puzzle = new Puzzle(start.task, start.name, (label) => {
   lastLabel = label;
   showPuzzle();
   clearTimeout(timer);
-  if (moves.length && byId("again").checked && mayAsk) timer = setTimeout(() => send(), AFTER_A_CHANGE);
+  const isAsked = moves.length || (pending && !pending.isAnswered);
+  if (isAsked && byId("again").checked && mayAsk) timer = setTimeout(() => send(), AFTER_A_CHANGE);
 });
 
 const editor = new Editor(
@@ -72,6 +74,7 @@ function showPuzzle() {
   byId("truth-known").hidden = active.list !== "tests";
   byId("knows-truth").checked = active.list === "tests" && Boolean(tests[active.at].output);
   page.querySelector('[data-tool="copy"]').disabled = active.side !== "output";
+  if (offered !== puzzle.name) byId("save").elements.id.value = offered = puzzle.name;
   page.querySelector('[data-task="undo"]').disabled = !puzzle.past.length;
   page.querySelector('[data-task="redo"]').disabled = !puzzle.future.length;
 }
@@ -135,7 +138,7 @@ const CHANGES = {
 
 const PAIRS = {
   swap: (at) => puzzle.change(`demonstrations ${at + 1} and ${at + 2} swapped`, ({ demos }) => demos.splice(at, 2, demos[at + 1], demos[at])),
-  "remove-demos": (at) => puzzle.change(`demonstration ${at + 1} removed`, ({ demos }) => demos.splice(at, 1)),
+  "remove-demos": (at) => mayGo(at) && puzzle.change(`demonstration ${at + 1} removed`, ({ demos }) => demos.splice(at, 1)),
   "remove-tests": (at) => puzzle.change(`test ${at + 1} removed`, ({ tests }) => tests.splice(at, 1)),
 };
 
@@ -194,11 +197,16 @@ page.addEventListener("change", ({ target }) => {
   if (target.name === "set" && target.form?.id === "pick") attempt(offerTasks, "pick");
 });
 
+/** Whether others are shown besides this demonstration; says so where none are. */
+function mayGo(at) {
+  const othersStay = puzzle.state.demos.some((each, other) => each.shown && other !== at);
+  if (!othersStay) tell("One demonstration has to stay.");
+  return othersStay;
+}
+
 function leaveOut(at, box) {
-  const left = puzzle.state.demos.filter((each) => each.shown).length;
-  if (!box.checked && left === 1) {
+  if (!box.checked && !mayGo(at)) {
     box.checked = true;
-    tell("One demonstration has to stay.");
     return;
   }
   puzzle.change(`demonstration ${at + 1} ${box.checked ? "shown again" : "left out"}`, ({ demos }) => (demos[at].shown = box.checked));
@@ -269,6 +277,7 @@ byId("to-json").addEventListener("click", () => {
 
 /** Another task: its answers are compared with its own first one. */
 function begin(task, name) {
+  stateOf(task, name); // an Error before anything is given up
   active = { list: "demos", at: 0, side: "input" };
   attempt(drop);
   for (const { stream } of earlier.splice(0)) stream.end();
@@ -276,7 +285,6 @@ function begin(task, name) {
   showMoves();
   puzzle.replace(task, name);
   offerColours();
-  byId("save").elements.id.value = name;
 }
 
 byId("save").addEventListener("submit", (event) => {
@@ -284,7 +292,8 @@ byId("save").addEventListener("submit", (event) => {
   const { set, id } = event.target.elements;
   attempt(async () => {
     const { train, test: tests } = puzzle.task;
-    await ask(`/api/v1/sets/${set.value.trim()}/tasks`, { method: "POST", body: { id: id.value.trim(), task: { train, test: tests } } });
+    const path = set.value.trim().split("/").map(encodeURIComponent).join("/");
+    await ask(`/api/v1/sets/${path}/tasks`, { method: "POST", body: { id: id.value.trim(), task: { train, test: tests } } });
     tell(`Saved ${id.value.trim()} in ${set.value.trim()}.`, { hint: "It stands under Tasks.", kind: "saved" });
   }, "save");
 });

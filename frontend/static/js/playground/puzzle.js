@@ -53,14 +53,18 @@ export function difference(one, other) {
   return changed ? `${changed} of ${cells} cells changed` : "unchanged";
 }
 
-/** A task with its history. `changed(label)` is called after every change, with what it was in words. */
+/** A task with its name and its history. `changed(label)` is called after every change, with what it was in words. */
 export class Puzzle {
   constructor(task, name, changed) {
-    this.name = name;
     this.changed = changed;
     this.past = [];
     this.future = [];
-    this.state = stateOf(task);
+    this.state = stateOf(task, name);
+  }
+
+  /** By it TRM knows the task, so it comes back with its grids. */
+  get name() {
+    return this.state.name;
   }
 
   /** In ARC's JSON. What is left out is kept beside it, where no reader of tasks looks. */
@@ -102,8 +106,7 @@ export class Puzzle {
   }
 
   replace(task, name) {
-    const state = stateOf(task);
-    this.name = name;
+    const state = stateOf(task, name);
     this.change(`task ${name}`, (next) => Object.assign(next, state));
   }
 
@@ -124,19 +127,23 @@ export class Puzzle {
 }
 
 /** What a task in ARC's JSON says; an Error in words where it is none. */
-function stateOf(task) {
-  const keys = Object.keys(task ?? {});
-  if (keys.length === 1 && !("train" in task)) return stateOf(task[keys[0]]); // Kaggle's form, of one task
-  if (!Array.isArray(task?.train) || !Array.isArray(task?.test) || !task.train.length || !task.test.length) {
+export function stateOf(content, name) {
+  const parts = isObject(content) ? Object.values(content) : [];
+  const task = parts.length === 1 && isObject(parts[0]) ? parts[0] : content; // Kaggle's form, of one task
+  if (!isObject(task) || !arePairs(task.train) || !arePairs(task.test)) {
     throw new Error('This is not one ARC task. It has the form {"train": [pairs], "test": [pairs]}.');
   }
   const demos = task.train.map(({ input, output }) => ({ shown: true, input: checked(input), output: checked(output) }));
-  for (const { at, input, output } of task.left_out ?? []) {
+  for (const { at, input, output } of arePairs(task.left_out) ? task.left_out : []) {
     demos.splice(at, 0, { shown: false, input: checked(input), output: checked(output) });
   }
   const tests = task.test.map(({ input, output }) => ({ input: checked(input), output: output ? checked(output) : null }));
-  return { demos, tests };
+  return { name, demos, tests };
 }
+
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+const arePairs = (list) => Array.isArray(list) && list.length > 0 && list.every(isObject);
 
 function checked(grid) {
   const isGrid = Array.isArray(grid) && grid.length > 0 && grid.length <= MAX_SIDE && grid.every(
