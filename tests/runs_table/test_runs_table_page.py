@@ -8,10 +8,12 @@ from sqlalchemy import Engine
 from backend.comparison import service as compare
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import quick
+from backend.domain.statistics import Mean
+from backend.kit.format import NBSP
 from backend.lifecycle import external_runs
 from backend.runs_table import search as run_search
 from backend.runs_table.cells import Cell, columns_of
-from backend.runs_table.configurations import VariationRow, told_apart, variations
+from backend.runs_table.configurations import VariationRow, mean_text, told_apart, variations
 from tests.comparison.test_compare import evaluate, queued
 from tests.support.records.rows import add_run, record
 
@@ -83,6 +85,12 @@ def test_rows_are_ordered_by_the_means_that_they_show(engine: Engine, by: str) -
     with reading_scope(engine) as session:
         rows = variations(session, "", f"-{by}", columns_of([by]), baseline="")
     assert [len(row.runs) for row in rows] == [3, 2], [row.cells[0].text for row in rows]
+
+
+def test_a_mean_that_ends_at_a_bound_is_told_with_both_ends() -> None:
+    """Student's interval of a difference of shares may end at 1: it is not symmetric then."""
+    assert mean_text("reliance/cost", Mean(3, 0.808, 0.582, 1.0)) == f"0.808 [0.582{NBSP}to{NBSP}1.00], n=3"
+    assert mean_text("loss", Mean(3, 2.0, 1.5, 2.5)) == f"2.00{NBSP}±{NBSP}0.500, n=3"
 
 
 def test_scripts_share_a_row_by_their_name_and_never_across_names(engine: Engine) -> None:
