@@ -22,7 +22,7 @@ from backend.evaluation import comparison
 from backend.groups import service as groups
 from backend.kit.errors import Conflict, NotFound
 from backend.kit.expressions import Expression, looks_like_one
-from backend.kit.format import counted
+from backend.kit.format import counted, first_of
 from backend.kit.problems import invalid_query
 from backend.lifecycle import service as runs
 from backend.metrics import expressions
@@ -250,9 +250,8 @@ def warning_of_code(session: Session, run_ids: Sequence[str]) -> str:
     if "code" not in differing:
         return ""
     versions = Counter(differing["code"].values())
-    listed = ", ".join(f"{text} ({counted(number, 'run')})" for text, number in versions.most_common(4))
-    more = f" and {len(versions) - 4} more" if len(versions) > 4 else ""
-    return f"Code differs: {listed}{more}. A difference may come from it instead of from the configs."
+    listed = first_of([f"{text} ({counted(number, 'run')})" for text, number in versions.most_common()], 4)
+    return f"Code differs: {listed}. A difference may come from it instead of from the configs."
 
 
 def matrix(session: Session, found: Sequence[RunView], k: int) -> TaskMatrix:

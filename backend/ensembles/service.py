@@ -23,7 +23,7 @@ from backend.domain.statistics import (
 from backend.ensembles.views import AgainstBest, EnsembleView, MemberView, PooledInput
 from backend.evaluation import comparison
 from backend.kit.errors import Conflict
-from backend.kit.format import counted, interval
+from backend.kit.format import counted, first_of, interval
 from backend.kit.problems import invalid
 from backend.runs import queries as runs
 from backend.scores import queries as rows
@@ -154,8 +154,7 @@ def _other_inputs(first: _Votes, other: _Votes) -> list[str]:
 
 def _some(names: set[Name], most: int = 3) -> str:
     """`00d62c1b #1, 0692e18c #1 and 4 more`."""
-    shown = ", ".join(f"{task_id} #{index + 1}" for task_id, index in sorted(names)[:most])
-    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
+    return first_of([f"{task_id} #{index + 1}" for task_id, index in sorted(names)], most)
 
 
 def _pool(votes: Sequence[_Votes], name: Name) -> Pooled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 NO_VALUE = "–"
 NBSP = "\N{NARROW NO-BREAK SPACE}"
@@ -33,6 +34,12 @@ def not_finite(value: float | None) -> str:
     if value is None:
         return NO_VALUE
     return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: up to `most` of them by name."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def percent(share: float | None, digits: int = 1) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from backend.kit.errors import FieldProblem, InvalidInput, NotFound
+from backend.kit.format import first_of
 
+MOST_NAMED = 50  # of the names that there are: a script's metrics or sets may be thousands
 NEAR_ID = 0.5  # similarity from which an id is suggested for another; names need difflib's 0.6
 
 
@@ -26,7 +28,8 @@ def did_you_mean(
 def one_of(name: str, known: Iterable[str]) -> str:
     """The hint for a name that is not among `known`: the nearest, or all there are."""
     names = list(map(str, known))
-    return did_you_mean(name, names, f"Choose one of {', '.join(names)}." if names else "There are none.")
+    choices = f"Choose one of {first_of(names, MOST_NAMED)}." if names else "There are none."
+    return did_you_mean(name, names, choices)
 
 
 def not_valid(field: str, value: object, known: Iterable[str], noun: str = "") -> FieldProblem:

@@ -24,6 +24,7 @@ from backend.keeping import service as keeping
 from backend.keeping.service import Ref
 from backend.keeping.uses import from_outside
 from backend.kit.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.kit.format import first_of
 from backend.kit.problems import nearest_ids, unknown_id
 from backend.lifecycle import edits, limits
 from backend.lifecycle.end import end
@@ -311,9 +312,8 @@ def delete(session: Session, run_id: str) -> None:
             f"Run {run_id} is being evaluated: evaluation {active}.", "Cancel the evaluation first."
         )
     if needs := from_outside(session, run_id):
-        more = f" and {len(needs) - 5} more" if len(needs) > 5 else ""
         raise Conflict(
-            f"Run {run_id} was not deleted: its checkpoints are needed by {', '.join(needs[:5])}{more}.",
+            f"Run {run_id} was not deleted: its checkpoints are needed by {first_of(needs, 5)}.",
             "First take aliases away, delete the forks, or take the run from the dashboards. "
             "To put it out of sight, archive it.",
         )

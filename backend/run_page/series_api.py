@@ -18,10 +18,10 @@ from backend.domain.records import MetricFrame
 from backend.kit.errors import FieldProblem, InvalidInput, NotFound
 from backend.kit.expressions import Expression
 from backend.kit.fast_json import dumped
-from backend.kit.format import NOT_FINITE
+from backend.kit.format import NOT_FINITE, first_of
 from backend.kit.lists import items_of
 from backend.kit.model import Model
-from backend.kit.problems import did_you_mean
+from backend.kit.problems import MOST_NAMED, did_you_mean
 from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.lifecycle.intake import Call
@@ -249,6 +249,6 @@ def _sorted_out(
     names, parsed = expressions.sorted_out(asked, known, f"Run {run_id} has no metric")
     for name in names:
         if name not in known and name not in metrics.NAMES:  # which the run may record yet
-            hint = f"{did_you_mean(name, known)} It has {', '.join(known) or 'none yet'}.".lstrip()
+            hint = f"{did_you_mean(name, known)} It has {first_of(known, MOST_NAMED) or 'none yet'}.".lstrip()
             raise NotFound(f"Run {run_id} has no metric {name!r}.", hint)
     return names, parsed

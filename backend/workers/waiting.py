@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from backend.kit.format import counted
+from backend.kit.format import counted, first_of
 from backend.runs import queries as runs
 from backend.runs.tables import Run
 from backend.runs.turns import AT_ONCE, Turn
@@ -177,6 +177,4 @@ def _name(held: Mapping[str, Run], run_id: str) -> str:
 
 
 def _names(names: Iterable[str]) -> str:
-    shown = list(names)
-    more = len(shown) - MAX_NAMES
-    return ", ".join(shown[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return first_of(list(names), MAX_NAMES)

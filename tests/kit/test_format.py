@@ -8,6 +8,8 @@ import time
 import pytest
 
 from backend.kit import clock, format
+from backend.kit.format import first_of
+from backend.kit.problems import one_of
 
 
 @pytest.mark.parametrize(
@@ -129,3 +131,9 @@ def test_a_moment_of_today_is_a_time_and_another_a_date() -> None:
     earlier = now - 3 * 86400
     assert clock.time_or_date(earlier) == clock.to_the_minute(earlier)
     assert clock.to_the_minute(None, "never") == "never"
+
+
+def test_a_list_of_names_has_an_end() -> None:
+    assert first_of(["a", "b"], 2) == "a, b"
+    assert first_of([str(number) for number in range(2002)], 2) == "0, 1 and 2,000 more"
+    assert one_of("none like it", [f"metric-{number}" for number in range(2500)]).endswith("and 2,450 more.")

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, EtrmError, FieldProblem, InvalidInput
+from backend.kit.format import first_of
 from backend.kit.streams import one_line
 from worker.models.weight_formats import NotWeights, open_weights
 from worker.models.weight_states import Part, State, sort
@@ -149,9 +150,7 @@ def problem(kind: type[EtrmError], field: str, message: str, hint: str = "") -> 
 
 def some(names: Sequence[str]) -> str:
     """A few of the names, and how many more there are."""
-    rest = len(names) - MAX_NAMED
-    named = ", ".join(one_line(name[:200]) for name in names[:MAX_NAMED])
-    return f"{named} and {rest} more" if rest > 0 else named
+    return first_of([one_line(name[:200]) for name in names], MAX_NAMED)
 
 
 def _digest(path: Path) -> str:

@@ -20,7 +20,7 @@ from backend.domain.ablation.card import (
 from backend.domain.interventions import AGAIN
 from backend.domain.records import Score
 from backend.kit.errors import FieldProblem, InvalidInput
-from backend.kit.format import counted
+from backend.kit.format import counted, first_of
 from backend.kit.model import Model
 from backend.kit.text import problems as text_problems
 
@@ -276,8 +276,7 @@ def _name(row: CardRow) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST:,} more" if len(names) > MOST else ""
-    return ", ".join(names[:MOST]) + more
+    return first_of(names, MOST)
 
 
 def _same(field: str, stated: Any, right: Any, what: str) -> Finding:

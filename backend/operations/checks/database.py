@@ -18,7 +18,7 @@ from backend.db.migrate import revision_of
 from backend.db.revisions import is_known, newest
 from backend.db.session import make_engine, reading_scope
 from backend.kit.errors import Unavailable
-from backend.kit.format import counted
+from backend.kit.format import counted, first_of
 from backend.operations import pinned
 from backend.operations.checks.finding import Finding, ok, problem, warning
 from backend.runs import queries as runs
@@ -128,8 +128,7 @@ def _workers(session: Session) -> Iterator[Finding]:
 
 
 def _named(listed: list[WorkerState]) -> str:
-    names = [f"{each.id} ({each.device_name or each.device})" for each in listed[:NAMED]]
-    return ", ".join(names) + (f" and {len(listed) - NAMED} more" if len(listed) > NAMED else "")
+    return first_of([f"{each.id} ({each.device_name or each.device})" for each in listed], NAMED)
 
 
 def _checkpoints(session: Session, settings: Settings) -> Iterator[Finding]:
