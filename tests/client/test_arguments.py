@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from argparse import Namespace
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import torch
 import etrm_lab
 from etrm_lab import output, start, values
 from etrm_lab.delivery import metrics_body, parts_of_points
+from tests.support.scripts import logged
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +29,6 @@ def run(tmp_path: Path) -> Iterator[etrm_lab.Run]:
     run = start.init(name="mine", dir=tmp_path, mode="offline")
     yield run
     run.finish()
-
-
-def logged(tmp_path: Path, kind: str) -> list[dict[str, Any]]:
-    (journal,) = tmp_path.glob("*.jsonl")
-    records = [json.loads(line) for line in journal.read_text().splitlines()]
-    return [record for record in records if record["kind"] == kind]
 
 
 class Scalar:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import InitVar, dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ import torch
 import etrm_lab
 from etrm_lab import output, start
 from etrm_lab.values import MAX_LINE, config_of
-from tests.support.scripts import run_ids, run_script
+from tests.support.scripts import logged, run_ids, run_script
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +31,6 @@ def run(tmp_path: Path) -> Iterator[etrm_lab.Run]:
     run = start.init(name="mine", dir=tmp_path, mode="offline", config={"lr": 0.1})
     yield run
     run.finish()
-
-
-def logged(tmp_path: Path, kind: str) -> list[dict[str, Any]]:
-    (journal,) = tmp_path.glob("*.jsonl")
-    records = [json.loads(line) for line in journal.read_text().splitlines()]
-    return [record for record in records if record["kind"] == kind]
 
 
 def points(tmp_path: Path) -> list[tuple[int, dict[str, float]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,13 @@ from tests.support.web import WebServer
 
 CLIENT = Path(__file__).parents[2] / "client"
 LEFT_OUT = ("ETRM_URL", "ETRM_TOKEN", "RANK", "LOCAL_RANK", "PYTHONPATH", "PYTHONSAFEPATH")
+
+
+def logged(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """The records of a kind in the one journal of a folder."""
+    (journal,) = folder.glob("*.jsonl")
+    records = [json.loads(line) for line in journal.read_text().splitlines()]
+    return [record for record in records if record["kind"] == kind]
 
 
 def environment(folder: Path, url: str = "", token: str = "", **more: str) -> dict[str, str]:
